@@ -1,0 +1,402 @@
+/**
+ * One connection, logged in: what is sent and what comes, checked. It runs wherever a link can be
+ * had: it needs no Deno.
+ *
+ * @module
+ */
+
+import { channelOf, OpeningChannel, pairChannel } from "../crypto/channel.ts";
+import { type Identity, importVerifier, label, sign, type Verifier } from "../crypto/identity.ts";
+import { type Bytes, concat, mapKey } from "../protocol/bytes.ts";
+import type { Clock } from "../protocol/clock.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { FrameStream } from "../protocol/framer.ts";
+import {
+  frameMessagesBytesMax,
+  heardTimeoutMs,
+  inboxBytesMax,
+  peopleMax,
+} from "../protocol/limits.ts";
+import { writable } from "../protocol/link.ts";
+import {
+  type Batch,
+  type Control,
+  type Cursor,
+  decodeMessages,
+  encodeControl,
+  encodePublish,
+  type Message,
+  type Person,
+} from "../protocol/message.ts";
+import { Refused, type SecureLink } from "./handshake.ts";
+import { Authors, type CheckedEntry, RoomLog } from "./room_log.ts";
+
+/** What a session tells, in order. */
+export interface SessionListener {
+  /** Entries of a room, checked. */
+  entries(room: Uint8Array, entries: readonly CheckedEntry[], cursor: Cursor): void;
+  /** A room's log goes on elsewhere than asked for. */
+  reset(room: Uint8Array, reason: string): void;
+  /** This message is in the log already. */
+  stored(messageId: Uint8Array, seq: number): void;
+  /** This message was not taken. */
+  refused(messageId: Uint8Array, error: Control<"error">): void;
+  /** The session is ready for what waits to be sent in this room. */
+  attached(room: Uint8Array): void;
+}
+
+/** Who logs in. */
+export interface Login {
+  readonly name: string;
+  readonly identity: Identity;
+  readonly invitation?: Uint8Array | undefined;
+}
+
+/** A room, and the channels it comes on, the oldest first: several while its key is being replaced. */
+interface JoinedRoom {
+  readonly log: RoomLog;
+  channels: OpeningChannel[];
+}
+
+/**
+ * Logs in over a link that has been secured.
+ *
+ * @throws {Refused} with the server's code and text
+ */
+export async function logIn(
+  secure: SecureLink,
+  login: Login,
+  clock: Clock,
+  listener: SessionListener,
+): Promise<Session> {
+  const { identity, name, invitation } = login;
+  const { user, device, certificate } = identity;
+  const nameBytes = new TextEncoder().encode(name);
+  const fields = [secure.hash, secure.server, user.publicKey, device.publicKey, nameBytes];
+  const message = encodeControl("login", {
+    name,
+    userKey: user.publicKey,
+    deviceKey: device.publicKey,
+    certificate,
+    signature: await sign(device, label.login, fields),
+    invitation,
+  });
+  const output = openOutput(secure);
+  await output.write(concat([...await secure.sealing.seal(message)]));
+  const [answer, ...rest] = decodeMessages(await secure.opening.open(await secure.early.next()));
+  if (answer?.type === "error") throw new Refused(answer.code, answer.text, answer.retryAfterMs);
+  if (answer?.type !== "welcome") throw new ProtocolError("bad_message");
+  const server = await importVerifier(secure.server);
+  return new Session({ secure, output, clock, listener, welcome: answer, server: server!, rest });
+}
+
+/** Frame bodies to the link, through the same framer that the server's reader undoes. */
+function openOutput({ link }: SecureLink): WritableStreamDefaultWriter<Uint8Array> {
+  const framer = new FrameStream();
+  framer.readable.pipeTo(writable(link)).catch(() => link.close());
+  return framer.writable.getWriter();
+}
+
+interface SessionParts {
+  readonly secure: SecureLink;
+  readonly output: WritableStreamDefaultWriter<Uint8Array>;
+  readonly clock: Clock;
+  readonly listener: SessionListener;
+  readonly welcome: Control<"welcome">;
+  /** Checks the server's signatures. */
+  readonly server: Verifier;
+  readonly rest: readonly Message[];
+}
+
+/** Keys of one room that may be announced before the first of them is used. */
+const roomKeysMax = 8;
+
+/** MUST hand entries on in order, each once; MUST send what it is given in order. */
+export class Session {
+  readonly welcome: Control<"welcome">;
+  readonly limits: SecureLink["limits"];
+  readonly #parts: SessionParts;
+  readonly #rooms = new Map<string, JoinedRoom>();
+  readonly #authors: Authors;
+  /** Room channels by id. */
+  readonly #channels = new Map<number, { opening: OpeningChannel; room: JoinedRoom }>();
+  readonly #requests = new Map<number, PromiseWithResolvers<Message>>();
+  #lastRequest = 0;
+  #outgoing: Uint8Array[] = [];
+  #isSending = false;
+  /** What has been opened and waits to be checked. */
+  #inbox: Promise<void> = Promise.resolve();
+  #inboxBytes = 0;
+  #onInbox: (() => void) | undefined;
+  #failure: unknown;
+  #heardMs: number;
+
+  constructor(parts: SessionParts) {
+    this.#parts = parts;
+    this.welcome = parts.welcome;
+    this.limits = parts.secure.limits;
+    this.#heardMs = parts.clock.now();
+    this.#authors = new Authors((ids) => this.#lookUp(ids));
+  }
+
+  /**
+   * Reads until the connection ends. Resolves when the peer or {@link close} ended it.
+   *
+   * @throws {Refused | ProtocolError | ChannelError} why it broke off
+   */
+  async run(): Promise<void> {
+    const { secure, rest } = this.#parts;
+    const cancel = this.#watch();
+    try {
+      for (const message of rest) await this.#control(message);
+      await this.#take(secure.early.rest);
+      for (let next = await secure.frames.read(); !next.done; next = await secure.frames.read()) {
+        this.#heardMs = this.#parts.clock.now();
+        await this.#take(next.value);
+        await this.#inboxHasRoom();
+      }
+      await this.#inbox;
+      if (this.#failure) throw this.#failure;
+    } catch (cause) {
+      throw this.#failure ?? cause;
+    } finally {
+      cancel();
+      secure.link.close();
+      for (const { reject } of this.#requests.values()) reject(new Error("The connection ended."));
+    }
+  }
+
+  /** Reads a room from its end, or from where the reader stands. */
+  join(room: Uint8Array, cursor: Cursor | undefined): void {
+    const { server, secure } = this.#parts;
+    const log = new RoomLog(room, server, secure.server, this.#authors, cursor);
+    this.#rooms.set(mapKey(room), { log, channels: [] });
+    this.#send(encodeControl("join", { room, cursor }));
+  }
+
+  /** Publishes a core (protocol/entry.ts). */
+  publish(room: Uint8Array, core: Uint8Array): void {
+    this.#send(encodePublish(room, core));
+  }
+
+  /** Who is in a room now. */
+  async who(room: Uint8Array): Promise<Control<"whoAnswer">> {
+    const answer = await this.#request((request) => encodeControl("who", { request, room }));
+    if (answer.type !== "whoAnswer") throw new ProtocolError("bad_message");
+    return answer;
+  }
+
+  /** Says goodbye, so that the others see it at once; the server closes. */
+  leave(): void {
+    this.#send(encodeControl("goodbye", {}));
+  }
+
+  /** Breaks off. */
+  close(): void {
+    this.#parts.secure.link.close();
+  }
+
+  /** Frames of one read: those of one channel are opened side by side, then handled in order. */
+  async #take(bodies: readonly Bytes[]): Promise<void> {
+    for (let at = 0; at < bodies.length;) {
+      const id = channelOf(bodies[at]!);
+      let end = at + 1;
+      while (end < bodies.length && channelOf(bodies[end]!) === id) end++;
+      await this.#takeRun(id, bodies.slice(at, end));
+      at = end;
+    }
+  }
+
+  async #takeRun(id: number, bodies: readonly Bytes[]): Promise<void> {
+    const channel = id === pairChannel ? undefined : this.#channels.get(id);
+    if (!channel && id !== pairChannel) throw new ProtocolError("bad_frame");
+    const opening = channel?.opening ?? this.#parts.secure.opening;
+    const opened = bodies.map((body) => opening.open(body));
+    for (const open of opened) open.catch(() => {}); // The first failure is thrown below.
+    if (channel) this.#retireOld(channel.room, channel.opening);
+    for (const open of opened) {
+      const messages = await open;
+      for (const message of decodeMessages(messages)) {
+        if (channel) this.#broadcast(message, channel.room, messages.length);
+        else await this.#control(message, messages.length);
+      }
+    }
+  }
+
+  /** On a room's channel come entries only: members hold its key, so it vouches for nobody. */
+  #broadcast(message: Message, room: JoinedRoom, bytes: number): void {
+    if (message.type !== "batch") {
+      throw new ProtocolError("bad_message", `A room's channel may not carry "${message.type}".`);
+    }
+    if (mapKey(message.room) !== mapKey(room.log.id)) throw new ProtocolError("bad_message");
+    this.#queueBatch(message, room, bytes);
+  }
+
+  async #control(message: Message, bytes = 0): Promise<void> {
+    switch (message.type) {
+      case "attach":
+        return await this.#attach(message);
+      case "batch":
+        return this.#queueBatch(message, this.#room(message.room), bytes);
+      case "reset":
+        return this.#queueReset(message);
+      case "stored":
+        return this.#parts.listener.stored(message.messageId, message.seq);
+      case "error":
+        return this.#error(message);
+      case "peopleAnswer":
+      case "whoAnswer":
+        return this.#requests.get(message.request)?.resolve(message);
+      case "ping":
+        return this.#send(encodeControl("pong", {}));
+      case "pong":
+        return;
+      default:
+        throw new ProtocolError("bad_message", `A server may not send "${message.type}".`);
+    }
+  }
+
+  /** A room comes on a channel from now on; the one before is kept until the new one begins. */
+  async #attach({ room: id, channel, key, counter, cursor }: Control<"attach">): Promise<void> {
+    const room = this.#room(id);
+    const opening = await OpeningChannel.create(channel, key, counter);
+    room.channels = [...room.channels.filter((other) => other.id !== channel), opening];
+    if (room.channels.length > roomKeysMax) throw new ProtocolError("bad_message");
+    this.#channels.set(channel, { opening, room });
+    this.#queue(() => {
+      // A gap between where the log stands and this cursor shows with the first batch.
+      room.log.cursor ??= cursor;
+      this.#parts.listener.attached(room.log.id);
+    });
+  }
+
+  /** A channel has begun: the keys before it are of no more use. */
+  #retireOld(room: JoinedRoom, begun: OpeningChannel): void {
+    if (room.channels[0] === begun) return;
+    const at = room.channels.indexOf(begun);
+    for (const { id } of room.channels.splice(0, at)) this.#channels.delete(id);
+  }
+
+  #queueBatch(batch: Batch, { log }: JoinedRoom, bytes: number): void {
+    this.#queue(async () => {
+      const entries = await log.accept(batch);
+      this.#parts.listener.entries(log.id, entries, log.cursor!);
+    }, bytes);
+  }
+
+  #queueReset({ room, reason, cursor }: Control<"reset">): void {
+    const { log } = this.#room(room);
+    this.#queue(() => {
+      log.reset(cursor);
+      this.#parts.listener.reset(room, reason);
+    });
+  }
+
+  #error(message: Control<"error">): void {
+    const { code, text, retryAfterMs, request, messageId } = message;
+    if (messageId) return this.#parts.listener.refused(messageId, message);
+    const refused = new Refused(code, text, retryAfterMs);
+    if (request !== undefined) return this.#requests.get(request)?.reject(refused);
+    if (message.fatal) throw refused;
+  }
+
+  /** Does something after all that came before it has been checked. */
+  #queue(act: () => void | Promise<void>, bytes = 0): void {
+    this.#inboxBytes += bytes;
+    this.#inbox = this.#inbox.then(act).then(() => {
+      this.#inboxBytes -= bytes;
+      this.#onInbox?.();
+    }).catch((cause) => {
+      this.#failure ??= cause;
+      this.close();
+      this.#onInbox?.();
+    });
+  }
+
+  /** Reading pauses while too much waits to be checked; but not while that waits for an answer. */
+  async #inboxHasRoom(): Promise<void> {
+    while (this.#inboxBytes > inboxBytesMax && this.#requests.size === 0 && !this.#failure) {
+      await new Promise<void>((resolve) => this.#onInbox = resolve);
+    }
+  }
+
+  #room(id: Uint8Array): JoinedRoom {
+    const room = this.#rooms.get(mapKey(id));
+    if (!room) throw new ProtocolError("bad_message", "The server speaks of a room not joined.");
+    return room;
+  }
+
+  async #lookUp(ids: readonly Uint8Array[]): Promise<readonly Person[]> {
+    const found: Person[] = [];
+    for (let at = 0; at < ids.length; at += peopleMax) {
+      const devices = ids.slice(at, at + peopleMax);
+      const answer = await this.#request((request) =>
+        encodeControl("people", { request, devices })
+      );
+      if (answer.type === "peopleAnswer") found.push(...answer.people);
+    }
+    return found;
+  }
+
+  async #request(encode: (request: number) => Uint8Array): Promise<Message> {
+    const request = ++this.#lastRequest;
+    const answer = Promise.withResolvers<Message>();
+    this.#requests.set(request, answer);
+    this.#onInbox?.(); // Reading must go on, or the answer never comes.
+    try {
+      this.#send(encode(request));
+      return await answer.promise;
+    } finally {
+      this.#requests.delete(request);
+    }
+  }
+
+  #send(message: Uint8Array): void {
+    this.#outgoing.push(message);
+    if (!this.#isSending) void this.#flush();
+  }
+
+  /** Packs what is ready into frames. */
+  async #flush(): Promise<void> {
+    const { secure, output } = this.#parts;
+    this.#isSending = true;
+    try {
+      while (this.#outgoing.length > 0) {
+        await output.ready;
+        const body = await secure.sealing.seal(concat(this.#pack()));
+        await output.write(concat(body));
+      }
+    } catch {
+      this.close(); // The reading side tells why.
+    } finally {
+      this.#isSending = false;
+    }
+  }
+
+  #pack(): Uint8Array[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { length } of this.#outgoing) {
+      if (count > 0 && bytes + length > frameMessagesBytesMax) break;
+      bytes += length;
+      count++;
+    }
+    return this.#outgoing.splice(0, count);
+  }
+
+  /** Breaks off when nothing has been heard for too long: the server pings. */
+  #watch(): () => void {
+    const { clock } = this.#parts;
+    let cancel = () => {};
+    const look = () => {
+      if (clock.now() - this.#heardMs > heardTimeoutMs) {
+        this.#failure ??= new ProtocolError("silent");
+        this.close();
+      } else {
+        cancel = clock.timer(heardTimeoutMs / 4, look);
+      }
+    };
+    look();
+    return () => cancel();
+  }
+}

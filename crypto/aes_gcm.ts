@@ -1,0 +1,55 @@
+/**
+ * AES-256-GCM by WebCrypto, with the nonce of our frames and of Noise: `[u32 channel][u64 counter]`.
+ *
+ * @module
+ */
+
+/** Bytes over a plain ArrayBuffer, as WebCrypto wants them. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Bytes of a nonce. */
+export const nonceBytes = 12;
+/** Bytes of a tag, which follows the ciphertext. */
+export const tagBytes = 16;
+/** Bytes of a key. */
+export const keyBytes = 32;
+
+/** Imports a raw key; it cannot be exported again. */
+export function importKey(raw: Uint8Array, usage: "encrypt" | "decrypt"): Promise<CryptoKey> {
+  return crypto.subtle.importKey("raw", raw as Bytes, "AES-GCM", false, [usage]);
+}
+
+/** The nonce for a counter; big-endian. */
+export function nonce(channel: number, counter: number): Bytes {
+  const bytes = new Uint8Array(nonceBytes);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, channel);
+  view.setBigUint64(4, BigInt(counter));
+  return bytes;
+}
+
+/** Ciphertext and tag. */
+export async function seal(
+  key: CryptoKey,
+  iv: Bytes,
+  plaintext: Uint8Array,
+  additionalData: Uint8Array = new Uint8Array(0),
+): Promise<Bytes> {
+  const parameters = { name: "AES-GCM", iv, additionalData: additionalData as Bytes };
+  return new Uint8Array(await crypto.subtle.encrypt(parameters, key, plaintext as Bytes));
+}
+
+/**
+ * The plaintext.
+ *
+ * @throws {DOMException} OperationError, when key, nonce, data or tag do not fit
+ */
+export async function open(
+  key: CryptoKey,
+  iv: Bytes,
+  sealed: Uint8Array,
+  additionalData: Uint8Array = new Uint8Array(0),
+): Promise<Bytes> {
+  const parameters = { name: "AES-GCM", iv, additionalData: additionalData as Bytes };
+  return new Uint8Array(await crypto.subtle.decrypt(parameters, key, sealed as Bytes));
+}

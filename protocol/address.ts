@@ -1,0 +1,86 @@
+/**
+ * Where a server is: `host:port`, `:port`, `port`, `[::1]:port`, or the link that a server prints,
+ * `broadcast://host:port#fingerprint.invitation`.
+ *
+ * @module
+ */
+
+/** The original's port. */
+export const defaultPort = 9000;
+
+/** A host, empty for "all of this machine's" or "this machine", and a port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a link says. */
+export interface ServerLink extends Address {
+  /** The server's identity: base64url of the SHA-256 of its key. */
+  readonly fingerprint?: string;
+  /** What lets a new user in: base64url. */
+  readonly invitation?: string;
+}
+
+const scheme = "broadcast://";
+const fingerprintPattern = /^[\w-]{43}$/;
+const invitationPattern = /^[\w-]{8,128}$/;
+
+/**
+ * Reads `9000`, `:9000`, `127.0.0.1:9000`, `[::1]:9000`, `chat.example.org`.
+ *
+ * @throws {RangeError} with what would be right
+ */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([\da-fA-F:.%\w]+)\]|([^:/#?@\s[\]]*))(?::(\d{1,5}))?$/.exec(text.trim());
+  if (!match) throw badAddress(text);
+  const host = match[1] ?? match[2]!;
+  if (match[3] === undefined && /^\d{1,5}$/.test(host)) return { host: "", port: port(host, text) };
+  if (host === "" && match[3] === undefined) throw badAddress(text);
+  return { host, port: match[3] === undefined ? defaultPort : port(match[3], text) };
+}
+
+/**
+ * Reads a link or a bare address. The errors do not repeat the part behind `#`: it is a secret.
+ *
+ * @throws {RangeError} with what would be right
+ */
+export function parseLink(text: string): ServerLink {
+  const [place = "", secret, ...rest] = text.trim().split("#");
+  const bare = place.startsWith(scheme) ? place.slice(scheme.length).replace(/\/$/, "") : place;
+  const address = parseAddress(bare);
+  if (secret === undefined || secret === "") return address;
+  const [fingerprint = "", invitation, ...more] = secret.split(".");
+  const isGood = rest.length === 0 && more.length === 0 && fingerprintPattern.test(fingerprint) &&
+    (invitation === undefined || invitationPattern.test(invitation));
+  if (!isGood) {
+    throw new RangeError(
+      `The link to ${bare} is damaged behind the '#'. Copy it whole, in quotes, as the server printed it.`,
+    );
+  }
+  return { ...address, fingerprint, ...(invitation !== undefined && { invitation }) };
+}
+
+/** `host:port`, with brackets where the host is an IPv6 address. */
+export function formatAddress({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The link in its one form. */
+export function formatLink(link: ServerLink): string {
+  const secret = [link.fingerprint, link.invitation].filter((part) => part !== undefined).join(".");
+  return scheme + formatAddress(link) + (secret && `#${secret}`);
+}
+
+function port(digits: string, text: string): number {
+  const value = Number(digits);
+  if (value > 65535) throw badAddress(text);
+  return value;
+}
+
+function badAddress(text: string): RangeError {
+  return new RangeError(
+    `"${text}" is not an address. Right would be 9000, :9000, 127.0.0.1:9000, [::1]:9000, ` +
+      `chat.example.org:9000 or a link broadcast://…`,
+  );
+}

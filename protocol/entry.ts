@@ -1,0 +1,268 @@
+/**
+ * One row of a room's log: its core (what the author made and signed), the row (what the server adds),
+ * and the chain that ties each row to all before it.
+ *
+ * ```
+ * core    [u8 version][u8 proof][u8 content][u8 flags][message id 16]
+ *         [target id 16, if flags & 1][u32 generation][u64 epoch, both if flags & 2]
+ *         [signature 64, if proof = 1][payload]
+ * row     [u32 length of the rest][u32 ms after the batch's time][device id 16][core]
+ * signed  room id, device id, core without signature and payload, SHA-256(payload)
+ * chained SHA-256(previous hash, room id, u64 seq, u64 time, device id,
+ *         core without payload, SHA-256(payload))
+ * ```
+ *
+ * The payload enters both by its hash, so that it can be erased and chain and signature still hold.
+ *
+ * @module
+ */
+
+import { sha256 } from "@noble/hashes/sha2.js";
+import { type Bytes, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
+import { ProtocolError } from "./errors.ts";
+import { hashBytes, idBytes, lengthBytes, payloadBytesMax, signatureBytes } from "./limits.ts";
+
+/** The only version of the core so far. */
+export const entryVersion = 1;
+
+/** What vouches for the author. */
+export const Proof = { unverified: 0, signature: 1, mls: 2 } as const;
+export type Proof = (typeof Proof)[keyof typeof Proof];
+
+/** What a payload is. From 128 up: events, which only the server makes. */
+export const Content = { text: 0, action: 1, joined: 128, left: 129 } as const;
+export type Content = (typeof Content)[keyof typeof Content];
+
+/** The first content type that only the server may use. */
+export const contentEventsFrom = 128;
+
+const flagTarget = 1;
+const flagEpoch = 2;
+const knownFlags = flagTarget | flagEpoch;
+
+/** Bytes of a core's fixed part: version, proof, content, flags, message id. */
+const coreFixedBytes = 4 + idBytes;
+/** Bytes of a row before its core: length, time, device id. */
+const rowFixedBytes = lengthBytes + 4 + idBytes;
+
+/** What an author says, before it is signed and laid out. */
+export interface Draft {
+  readonly proof: Proof;
+  /** One of {@link Content}, or a later version's. */
+  readonly content: number;
+  readonly messageId: Uint8Array;
+  /** The message id of the entry that this one edits, deletes, answers or reacts to. */
+  readonly target?: Uint8Array;
+  /** Sealed rooms: which group and which of its epochs. */
+  readonly epoch?: { readonly generation: number; readonly epoch: number };
+  readonly payload: Uint8Array;
+}
+
+/** A core, taken apart; every part is a view of its bytes. */
+export interface Core extends Draft {
+  readonly version: number;
+  readonly signature: Uint8Array | undefined;
+  /** The bytes before the signature. */
+  readonly signed: Uint8Array;
+  /** All of it … */
+  readonly bytes: Uint8Array;
+  /** … and where in it the payload begins. */
+  readonly payloadAt: number;
+}
+
+/** One entry of a room's log. */
+export interface Entry {
+  /** 1 for a room's first entry, then without gaps. */
+  readonly seq: number;
+  /** The server's clock, ms since 1970, never decreasing in a room. */
+  readonly timeMs: number;
+  readonly deviceId: Uint8Array;
+  readonly core: Core;
+}
+
+/** Lays out a core; `sign` is given the signature's place only when the proof asks for one. */
+export function encodeCore(draft: Draft, signature?: Uint8Array): Bytes {
+  const head = encodeCoreHead(draft);
+  const signatureLength = draft.proof === Proof.signature ? signatureBytes : 0;
+  if ((signature?.length ?? 0) !== signatureLength) {
+    throw new TypeError("Cannot encode the entry because proof and signature do not fit together");
+  }
+  const core = new Uint8Array(head.length + signatureLength + draft.payload.length);
+  core.set(head);
+  if (signature) core.set(signature, head.length);
+  core.set(draft.payload, head.length + signatureLength);
+  return core;
+}
+
+/** The part of a core that its signature covers, payload aside. */
+export function encodeCoreHead(draft: Draft): Bytes {
+  const head = new Uint8Array(
+    coreFixedBytes + (draft.target ? idBytes : 0) + (draft.epoch ? 12 : 0),
+  );
+  head[0] = entryVersion;
+  head[1] = draft.proof;
+  head[2] = draft.content;
+  head[3] = (draft.target ? flagTarget : 0) | (draft.epoch ? flagEpoch : 0);
+  head.set(draft.messageId, 4);
+  let at = coreFixedBytes;
+  if (draft.target) {
+    head.set(draft.target, at);
+    at += idBytes;
+  }
+  if (draft.epoch) {
+    writeU32(head, at, draft.epoch.generation);
+    writeU64(head, at + 4, draft.epoch.epoch);
+  }
+  return head;
+}
+
+/**
+ * Checks a core's layout and finds where its payload begins.
+ *
+ * @throws {ProtocolError} bad_message or too_large
+ */
+export function payloadStart(core: Uint8Array): number {
+  if (core.length < coreFixedBytes) throw new ProtocolError("bad_message");
+  if (core[0] !== entryVersion || core[1]! > Proof.mls || (core[3]! & ~knownFlags) !== 0) {
+    throw new ProtocolError("bad_message", "The entry is of a kind that is not known here.");
+  }
+  let start = signatureStart(core);
+  if (core[1] === Proof.signature) start += signatureBytes;
+  if (start > core.length) throw new ProtocolError("bad_message", "The entry is cut short.");
+  if (core.length - start > payloadBytesMax) throw new ProtocolError("too_large");
+  return start;
+}
+
+/** Where a core's signature begins, or would. */
+function signatureStart(core: Uint8Array): number {
+  const flags = core[3]!;
+  return coreFixedBytes + (flags & flagTarget ? idBytes : 0) + (flags & flagEpoch ? 12 : 0);
+}
+
+/** The message id of a core that {@link payloadStart} has checked. */
+export function messageIdOf(core: Uint8Array): Uint8Array {
+  return core.subarray(4, coreFixedBytes);
+}
+
+/**
+ * Takes a core apart.
+ *
+ * @throws {ProtocolError} bad_message or too_large
+ */
+export function decodeCore(core: Uint8Array): Core {
+  const start = payloadStart(core);
+  const signatureAt = signatureStart(core);
+  const flags = core[3]!;
+  const epochAt = coreFixedBytes + (flags & flagTarget ? idBytes : 0);
+  return {
+    version: core[0]!,
+    proof: core[1] as Proof,
+    content: core[2]!,
+    messageId: messageIdOf(core),
+    ...(flags & flagTarget && {
+      target: core.subarray(coreFixedBytes, coreFixedBytes + idBytes),
+    }),
+    ...(flags & flagEpoch && {
+      epoch: { generation: readU32(core, epochAt), epoch: readU64(core, epochAt + 4) },
+    }),
+    signature: core[1] === Proof.signature ? core.subarray(signatureAt, start) : undefined,
+    signed: core.subarray(0, signatureAt),
+    bytes: core,
+    payloadAt: start,
+    payload: core.subarray(start),
+  };
+}
+
+/** What the author's device signs, as the fields of a labelled signature. */
+export function signedFields(
+  roomId: Uint8Array,
+  deviceId: Uint8Array,
+  coreHead: Uint8Array,
+  payload: Uint8Array,
+): Uint8Array[] {
+  return [roomId, deviceId, coreHead, sha256(payload)];
+}
+
+/** Bytes that a row with this core takes. */
+export function rowBytes(core: Uint8Array): number {
+  return rowFixedBytes + core.length;
+}
+
+/** Puts a row at `at`; the place behind it. */
+export function writeRow(
+  into: Uint8Array,
+  at: number,
+  afterMs: number,
+  deviceId: Uint8Array,
+  core: Uint8Array,
+): number {
+  writeU32(into, at, rowFixedBytes - lengthBytes + core.length);
+  writeU32(into, at + lengthBytes, afterMs);
+  into.set(deviceId, at + lengthBytes + 4);
+  into.set(core, at + rowFixedBytes);
+  return at + rowFixedBytes + core.length;
+}
+
+/**
+ * The entries of `rows`, numbered from `firstSeq`.
+ *
+ * @param timeMs what the rows' times count from
+ * @throws {ProtocolError} bad_message or too_large
+ */
+export function decodeRows(rows: Uint8Array, firstSeq: number, timeMs: number): Entry[] {
+  const entries: Entry[] = [];
+  for (let at = 0; at < rows.length;) {
+    if (rows.length - at < rowFixedBytes) throw new ProtocolError("bad_message");
+    const end = at + lengthBytes + readU32(rows, at);
+    if (end > rows.length || end < at + rowFixedBytes) throw new ProtocolError("bad_message");
+    entries.push({
+      seq: firstSeq + entries.length,
+      timeMs: timeMs + readU32(rows, at + lengthBytes),
+      deviceId: rows.subarray(at + lengthBytes + 4, at + rowFixedBytes),
+      core: decodeCore(rows.subarray(at + rowFixedBytes, end)),
+    });
+    at = end;
+  }
+  return entries;
+}
+
+/** The hash that a room's chain begins with. */
+export const chainStart: Uint8Array = new Uint8Array(hashBytes);
+
+/** A core's longest header, so that {@link chainHash} can lay it out without allocating. */
+const coreHeaderBytesMax = coreFixedBytes + idBytes + 12 + signatureBytes;
+const chainFixedBytes = hashBytes + idBytes + 8 + 8 + idBytes;
+const chainScratch = new Uint8Array(chainFixedBytes + coreHeaderBytesMax + hashBytes);
+
+/**
+ * The chain's hash after an entry.
+ *
+ * @param previous the hash before it; {@link chainStart} for a room's first
+ * @param core its bytes
+ * @param payloadAt what {@link payloadStart} said of them
+ */
+export function chainHash(
+  previous: Uint8Array,
+  roomId: Uint8Array,
+  seq: number,
+  timeMs: number,
+  deviceId: Uint8Array,
+  core: Uint8Array,
+  payloadAt: number,
+): Uint8Array {
+  const input = chainScratch;
+  input.set(previous, 0);
+  input.set(roomId, hashBytes);
+  writeU64(input, hashBytes + idBytes, seq);
+  writeU64(input, hashBytes + idBytes + 8, timeMs);
+  input.set(deviceId, hashBytes + idBytes + 16);
+  input.set(core.subarray(0, payloadAt), chainFixedBytes);
+  input.set(sha256(core.subarray(payloadAt)), chainFixedBytes + payloadAt);
+  return sha256(input.subarray(0, chainFixedBytes + payloadAt + hashBytes));
+}
+
+/** {@link chainHash} of an entry that has been taken apart. */
+export function chainEntry(previous: Uint8Array, roomId: Uint8Array, entry: Entry): Uint8Array {
+  const { seq, timeMs, deviceId, core } = entry;
+  return chainHash(previous, roomId, seq, timeMs, deviceId, core.bytes, core.payloadAt);
+}

@@ -1,0 +1,144 @@
+/**
+ * Every bound of the protocol, its unit in its name. What an operator may change is a default here
+ * and a setting in `server/config.ts`; the rest is part of the wire format.
+ *
+ * @module
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+/** Bytes of the length in front of a frame and of a message. */
+export const lengthBytes = 4;
+
+/** Bytes of a frame's nonce: `[u32 channel][u64 counter]`. */
+export const nonceBytes = 12;
+
+/** Bytes of an AES-GCM tag. */
+export const tagBytes = 16;
+
+/** Bytes of every id: room, user, device, message. */
+export const idBytes = 16;
+
+/** Bytes of a chain hash and of a payload hash (SHA-256). */
+export const hashBytes = 32;
+
+/** Bytes of an AES-256 key. */
+export const keyBytes = 32;
+
+/** Bytes of an Ed25519 signature. */
+export const signatureBytes = 64;
+
+/** What a frame's length may say once a session is logged in. */
+export const frameBytesMax = 256 * KiB;
+
+/** What a frame's length may say before login. */
+export const frameBytesMaxBeforeLogin = 1 * KiB;
+
+/** What all messages of one frame may have together. */
+export const frameMessagesBytesMax = frameBytesMax - nonceBytes - tagBytes;
+
+/** The payload of one entry. */
+export const payloadBytesMax = 64 * KiB;
+
+/** The rows of one batch: one frame is sealed at once, so this is also a bound on its latency. */
+export const batchRowsBytesMax = 128 * KiB;
+
+/** A room's newest frames in memory. */
+export const tailBytesMax = 1 * MiB;
+
+/** A tail's segments grow from the first to the second of these. */
+export const segmentBytesMin = 4 * KiB;
+export const segmentBytesMax = 256 * KiB;
+
+/** Channel 0 towards one peer: what may wait there before the peer counts as too slow. */
+export const controlBytesMax = 512 * KiB;
+
+/** Entries that a room may hold between publish and append before publishers are not read. */
+export const pendingBytesMax = 512 * KiB;
+
+/** A key is replaced after so many frames … */
+export const channelFramesMax = 2 ** 32;
+/** … so many bytes … */
+export const channelBytesMax = 64 * 1024 * MiB;
+/** … or so long: a room's key, and the pair's, whose session closes for a reconnect. */
+export const roomKeyMs = 60 * 60 * 1000;
+export const sessionMs = 24 * 60 * 60 * 1000;
+
+/** From the first byte accepted to the login's answer, in all. */
+export const loginTimeoutMs = 10_000;
+
+/** A classic client is a person at a keyboard: this long to type a name. */
+export const classicNameTimeoutMs = 5 * 60_000;
+
+/** A server that has heard nothing for so long greets a classic client. */
+export const classicPromptMs = 150;
+
+/** Names that a classic client may try in a row. */
+export const classicNameTriesMax = 3;
+
+/** A ping goes out after so long without a byte from the peer … */
+export const pingAfterMs = 25_000;
+/** … and after so long without a byte received or written the session closes. */
+export const silenceMaxMs = 30_000;
+
+/** A client that has heard nothing for so long, though the server pings, connects anew. */
+export const heardTimeoutMs = 60_000;
+
+/** What a client reads ahead of checking it. */
+export const inboxBytesMax = 4 * MiB;
+
+/** How often the server looks for sessions that are silent or used up. */
+export const inspectMs = 5_000;
+
+/** How long an ending session may take to write what is queued. */
+export const flushTimeoutMs = 2_000;
+
+/** How long a refused connection stays open, so that the peer can read why. */
+export const lingerMs = 200;
+
+/** Write rounds: writes in one turn of the event loop (the runtime parks operations after 128). */
+export const roundWritesPerTurn = 64;
+/** The share of readers that ends a round, and the time that ends it without them. */
+export const roundQuorum = 0.95;
+export const roundMs = 10;
+
+/** How long a full tail waits for a reader in its oldest segment before that reader catches up. */
+export const laggardMs = 50;
+
+/** A reader that fell behind the tail is attached again no sooner than this; doubles up to the max. */
+export const reattachMs = 1_000;
+export const reattachMsMax = 30_000;
+
+/** An idle room's segments are dropped after so long. */
+export const tailIdleMs = 1_000;
+
+/** One page of catch-up. */
+export const pageBytesMax = 128 * KiB;
+
+/** Who left without saying so is shown as gone after so long; a reconnect sooner is not shown. */
+export const leaveGraceMs = 10_000;
+
+/** Devices that one request may ask about, and names that one answer lists. */
+export const peopleMax = 64;
+export const whoNamesMax = 500;
+
+/** Requests of one session that may wait for an answer. */
+export const requestsMax = 64;
+
+/** Names of users. */
+export const nameCharsMax = 32;
+
+/** How long accepting pauses when it failed, for want of file descriptors say. */
+export const acceptPauseMs = 100;
+
+/** What a client sends ahead of acknowledgements, and what it keeps of things said. */
+export const outboxWindowMax = 256;
+export const outboxBytesMax = 1 * MiB;
+
+/** A reconnect is tried after the first of these, doubling up to the second, each with jitter. */
+export const reconnectMs = 250;
+export const reconnectMsMax = 30_000;
+
+/** A line of input longer than this ends the client: there is no keeping it. */
+export const lineBytesMax = 16 * MiB;

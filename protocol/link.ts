@@ -1,0 +1,80 @@
+/**
+ * One byte-stream connection, whatever carries it, and its bytes as a stream.
+ *
+ * @module
+ */
+
+/** What a carrier (TCP, later WebSocket) gives the cores; a test gives one in memory. */
+export interface Link {
+  /** Where it leads, for people: `127.0.0.1:54321`. */
+  readonly remote: string;
+  /** Bytes read into `into`, or null at the end. MUST NOT be called while a read is under way. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** Writes some of `bytes`, at least one; how many. MUST NOT be called while a write is under way. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends both directions; whatever is under way fails or ends. Safe to call twice. */
+  close(): void;
+}
+
+/** A reader waits with this much memory … */
+const idleBytes = 256;
+/** … and reads with this much while there is more than that. */
+const busyBytes = 64 * 1024;
+
+/** Buffers that no reader uses at the moment; a few, for those who read much. */
+const spare: Uint8Array[] = [];
+const spareMax = 32;
+
+/**
+ * The bytes of a link, read on demand. A chunk is valid until the next one is asked for: who keeps
+ * bytes copies them, as the framer does.
+ *
+ * @param first bytes that were read already
+ */
+export function readable(link: Link, first?: Uint8Array): ReadableStream<Uint8Array> {
+  const idle = new Uint8Array(idleBytes);
+  let buffer: Uint8Array = idle;
+  let filled = first?.length ?? 0;
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (first && first.length > 0) controller.enqueue(first);
+    },
+    async pull(controller) {
+      buffer = fitting(buffer, idle, filled);
+      const count = await link.read(buffer);
+      if (count === null) {
+        release(buffer, idle);
+        return controller.close();
+      }
+      filled = count;
+      controller.enqueue(buffer.subarray(0, count));
+    },
+    cancel: () => link.close(),
+  }, { highWaterMark: 0 });
+}
+
+/** The small buffer for who reads little, a large one for who filled it. */
+function fitting(buffer: Uint8Array, idle: Uint8Array, filled: number): Uint8Array {
+  if (buffer === idle) return filled < idleBytes ? idle : spare.pop() ?? new Uint8Array(busyBytes);
+  if (filled >= idleBytes) return buffer;
+  release(buffer, idle);
+  return idle;
+}
+
+function release(buffer: Uint8Array, idle: Uint8Array): void {
+  if (buffer !== idle && spare.length < spareMax) spare.push(buffer);
+}
+
+/**
+ * Writes all of `bytes`.
+ *
+ * @throws what the link throws
+ */
+export async function writeAll(link: Link, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await link.write(bytes.subarray(at));
+}
+
+/** Writes chunks to a link, one after the other; closing it does not close the link. */
+export function writable(link: Link): WritableStream<Uint8Array> {
+  return new WritableStream({ write: (chunk) => writeAll(link, chunk) });
+}

@@ -1,0 +1,2 @@
+// @ts-types="./streams.d.ts"
+export { TextLineStream } from "deno-std/streams/text_line_stream.js";
