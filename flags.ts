@@ -12,23 +12,35 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** The flags that a command has. */
+export interface KnownFlags<String extends string, Boolean extends string> {
+  /** Those with a value. */
+  readonly strings: readonly String[];
+  readonly booleans: readonly Boolean[];
+}
+
+/** The flags of `connect`; the launcher has to know them too. */
+export const connectFlags = {
+  strings: ["name", "home", "link-file", "give-up"],
+  booleans: ["ask", "classic", "follow", "forget", "plain"],
+} as const satisfies KnownFlags<string, string>;
+
 /** What was typed. */
-export interface Flags {
-  readonly strings: Readonly<Record<string, string | undefined>>;
-  readonly booleans: ReadonlySet<string>;
+export interface Flags<String extends string, Boolean extends string> {
+  readonly strings: Readonly<Partial<Record<String, string>>>;
+  readonly booleans: ReadonlySet<Boolean>;
   readonly positional: readonly string[];
 }
 
 /**
- * Reads flags.
+ * Reads flags. Of one that is given twice the last one counts.
  *
  * @throws {UsageError} for unknown flags and flags without their value
  */
-export function readFlags(
+export function readFlags<String extends string, Boolean extends string = never>(
   args: readonly string[],
-  strings: readonly string[],
-  booleans: readonly string[],
-): Flags {
+  { strings, booleans }: KnownFlags<String, Boolean>,
+): Flags<String, Boolean> {
   const known = [...strings, ...booleans];
   const parsed: Record<string, unknown> & { _: (string | number)[] } = parseArgs([...args], {
     string: [...strings, "_"],
@@ -38,11 +50,10 @@ export function readFlags(
       throw new UsageError(`There is no option ${arg.split("=")[0]}.${meant(key, known)}`);
     },
   });
-  const values: Record<string, string | undefined> = {};
+  const values: Partial<Record<String, string>> = {};
   for (const name of strings) {
     const value = parsed[name];
     if (value === undefined) continue;
-    if (Array.isArray(value)) throw new UsageError(`--${name} may be given once only.`);
     if (value === "") throw new UsageError(`--${name} needs a value.`);
     values[name] = String(value);
   }

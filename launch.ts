@@ -1,22 +1,44 @@
 /**
  * Runs main.ts with the least permissions. deno.json names what every run needs; which folder this one
- * may write, and where it may listen, only its flags, its environment and `.env` say.
+ * may write, and which address it may use, only its flags, its environment and `.env` say.
  */
 
 import { parseArgs } from "@std/cli/parse-args";
 import { load } from "@std/dotenv";
+import { destination, dialAt, listenAt } from "./destination.ts";
+import { connectFlags, readFlags } from "./flags.ts";
 import { dataFolder, identityFolder } from "./folders.ts";
+import { type Address, formatAddress, parseAddress, parseLink } from "./protocol/address.ts";
+import { v8Flags } from "./v8_flags.ts";
 
-const VARIABLES = ["PORT", "DATA", "BROADCAST_HOME", "HOME", "XDG_CONFIG_HOME", "APPDATA"];
+const VARIABLES = [
+  "PORT",
+  "DATA",
+  "BROADCAST_HOME",
+  "BROADCAST_LINK",
+  "HOME",
+  "XDG_CONFIG_HOME",
+  "APPDATA",
+];
 const SIGNALS: Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK", "SIGHUP"]
   : ["SIGINT", "SIGTERM", "SIGHUP"];
+const USAGE_ERROR = 2;
+
+/** What this run may do beyond its permission set. */
+interface Grants {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  /** The one address, or all. */
+  readonly net: Address | "all" | undefined;
+}
 
 const [command = "", ...args] = Deno.args;
 const child = new Deno.Command(Deno.execPath(), {
   args: [
     ...["run", "-q", "--no-prompt", "--frozen", `-P=${command}`],
-    ...grants(command, args, await environment()),
+    ...(command === "start" ? [v8Flags] : []),
+    ...options(grants(command, args, await environment())),
     ...["main.ts", command, ...args],
   ],
   stdin: "inherit",
@@ -26,26 +48,51 @@ const child = new Deno.Command(Deno.execPath(), {
 for (const signal of SIGNALS) Deno.addSignalListener(signal, () => forward(signal));
 Deno.exit((await child.status).code);
 
-/** What this run may do beyond its permission set; a flag takes the place of the set's own list. */
-function grants(command: string, args: string[], env: Record<string, string>): string[] {
-  const flags = parseArgs(args, { string: ["port", "data", "home", "link-file", "_"] });
-  if (command === "start") {
-    const host = (flags.port || env["PORT"] || "").match(/^(.+):\d*$/)?.[1];
-    return [
-      ...folder(dataFolder({ flag: flags.data, env })),
-      ...(host ? [`--allow-net=${host}`] : []),
-    ];
+/** What is not right grants nothing: main.ts says what is wrong with it. */
+function grants(command: string, args: string[], env: Record<string, string>): Grants {
+  try {
+    return command === "start" ? startGrants(args, env) : connectGrants(args, env);
+  } catch {
+    return { read: [], write: [], net: undefined };
   }
-  const home = identityFolder({ flag: flags.home, env }, Deno.build.os);
-  return home === undefined ? [] : folder(home);
 }
 
-function folder(path: string): string[] {
-  return [`--allow-read=.env,${path}`, `--allow-write=${path}`];
+function startGrants(args: string[], env: Record<string, string>): Grants {
+  const flags = parseArgs(args, { string: ["port", "data", "_"] });
+  const folder = dataFolder({ flag: flags.data, env });
+  const net = listenAt(parseAddress(flags.port || env["PORT"] || ":9000"));
+  return { read: [folder], write: [folder], net };
+}
+
+function connectGrants(args: string[], env: Record<string, string>): Grants {
+  const { strings, booleans, positional } = readFlags(args, connectFlags);
+  const home = identityFolder({ flag: strings.home, env }, Deno.build.os);
+  const folders = home === undefined ? [] : [home];
+  const file = strings["link-file"];
+  const where = destination({ ask: booleans.has("ask"), file, argument: positional[0], env });
+  return {
+    read: where.kind === "file" ? [...folders, where.path] : folders,
+    write: folders,
+    net: where.kind === "text" ? dialAt(parseLink(where.text)) : "all",
+  };
+}
+
+/** A flag takes the place of the permission set's own list. */
+function options({ read, write, net }: Grants): string[] {
+  const withComma = [...read, ...write].find((path) => path.includes(","));
+  if (withComma !== undefined) {
+    console.error(`Cannot use "${withComma}" because of the comma in it. Choose another path.`);
+    Deno.exit(USAGE_ERROR);
+  }
+  return [
+    `--allow-read=${[".env", ...read].join(",")}`,
+    ...(write.length > 0 ? [`--allow-write=${write.join(",")}`] : []),
+    ...(net === "all" ? ["--allow-net"] : net ? [`--allow-net=${formatAddress(net)}`] : []),
+  ];
 }
 
 async function environment(): Promise<Record<string, string>> {
-  const variables = await load();
+  const variables = await load().catch(() => ({} as Record<string, string>)); // main.ts says why.
   for (const name of VARIABLES) {
     const value = Deno.env.get(name);
     if (value) variables[name] = value;

@@ -8,9 +8,8 @@ export async function configureLog(
   const formatter = format === "json"
     ? jsonLinesFormatter
     : getTextFormatter({ timestamp: "rfc3339" });
-  const encoder = new TextEncoder();
   await configure({
-    sinks: { stderr: (record) => void Deno.stderr.writeSync(encoder.encode(formatter(record))) },
+    sinks: { stderr: (record) => writeStderr(formatter(record)) },
     loggers: [
       { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
       {
@@ -20,4 +19,14 @@ export async function configureLog(
       },
     ],
   });
+}
+
+/** Nobody reading the log is no reason to end. */
+function writeStderr(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stderr.writeSync(bytes.subarray(at));
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.BrokenPipe)) throw cause;
+  }
 }

@@ -6,7 +6,6 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
 import { connect, connectUsage } from "./connect.ts";
 import { exitCode } from "./exit.ts";
 import { start, startUsage } from "./start.ts";
@@ -42,9 +41,7 @@ async function main(args: string[]): Promise<number> {
     console.error(`${problem}\n\n${usage()}`);
     return exitCode.usage;
   }
-  if (parseArgs(rest, { boolean: ["help"], alias: { help: "h" } }).help) {
-    return say(command.usage());
-  }
+  if (rest.includes("--help") || rest.includes("-h")) return say(command.usage());
   return await command.run(rest);
 }
 
@@ -53,4 +50,16 @@ function say(text: string): number {
   return exitCode.ok;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+/** Says that it is our fault, and where, in one line. */
+function fault(error: unknown): number {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const where = error instanceof Error ? error.stack?.match(/[\w./-]+\.ts:\d+/)?.[0] : undefined;
+  console.error(`A fault of Broadcast itself; please report it. ${what} (${where ?? "no place"})`);
+  return exitCode.fault;
+}
+
+if (import.meta.main) {
+  addEventListener("unhandledrejection", (event) => Deno.exit(fault(event.reason)));
+  addEventListener("error", (event) => Deno.exit(fault(event.error)));
+  Deno.exit(await main(Deno.args).catch(fault));
+}

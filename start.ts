@@ -4,27 +4,28 @@
  * @module
  */
 
-import { load } from "@std/dotenv";
-import { acceptLoop } from "./tcp.ts";
+import { getLogger } from "@logtape/logtape";
 import { systemClock } from "./clock.ts";
 import { fingerprint } from "./crypto/identity.ts";
+import { listenAt } from "./destination.ts";
+import { EndingRequest } from "./ending.ts";
+import { loadEnvFile } from "./env_file.ts";
 import { exitCode } from "./exit.ts";
-import { meant, readFlags, UsageError } from "./flags.ts";
+import { readFlags, UsageError } from "./flags.ts";
 import { configureLog } from "./log.ts";
-import { formatLink, parseAddress } from "./protocol/address.ts";
+import { type Address, formatAddress, formatLink, parseAddress } from "./protocol/address.ts";
 import { toBase64Url } from "./protocol/bytes.ts";
+import { isSystemError, reasonOf } from "./reason.ts";
 import { type Config, ConfigError, loadConfig, settings, variableOf } from "./server/config.ts";
-import { openDataFolder } from "./server/data_folder.ts";
+import { DamagedFileError, type DataFolder, openDataFolder } from "./server/data_folder.ts";
 import { Server } from "./server/server.ts";
 import { MemoryStore } from "./server/store/memory.ts";
-import { getLogger } from "@logtape/logtape";
+import { acceptLoop } from "./tcp.ts";
 
 const log = getLogger(["broadcast"]);
 
 /** How long a graceful end may take. */
 const closeTimeoutMs = 9_000;
-/** A terminal's Ctrl-C can arrive twice: by the task runner, and by the terminal itself. */
-const sameSignalMs = 500;
 
 /** `start --help`. */
 export function startUsage(): string {
@@ -39,44 +40,46 @@ Usage: broadcast start [OPTIONS]
 ${rows.join("\n")}
 
 Every option can also stand in the environment or in a file .env, as PORT for --port and
-LOG_LEVEL for --log-level. Flags win over the environment, the environment over .env.`;
+LOG_LEVEL for --log-level. Flags win over the environment, the environment over .env.
+
+Exit codes: ${exitCode.ok} ended by a signal; ${exitCode.usage} wrong usage, or a folder that cannot be \
+used; ${exitCode.network} cannot listen;
+${exitCode.fault} a fault of the program's own, or closing took too long.`;
 }
+
+/** It cannot listen; the message says why. */
+class ListenError extends Error {}
 
 /** Runs a server until a signal ends it; the exit code. */
 export async function start(args: string[]): Promise<number> {
-  let config: Config;
   try {
-    config = await readConfig(args);
+    const config = await readConfig(args);
+    await configureLog(config.logLevel, config.logFormat);
+    return await serve(config);
   } catch (error) {
-    if (!(error instanceof ConfigError || error instanceof UsageError)) throw error;
-    console.error(error.message);
-    return exitCode.usage;
+    const code = codeOf(error);
+    if (code === undefined) throw error;
+    console.error((error as Error).message);
+    return code;
   }
-  await configureLog(config.logLevel, config.logFormat);
-  return await serve(config);
 }
 
 async function readConfig(args: string[]): Promise<Config> {
   const flagNames = Object.values(settings).map(({ flag }) => flag);
-  const { strings, positional } = readFlags(args, flagNames, []);
+  const { strings, positional } = readFlags(args, { strings: flagNames, booleans: [] });
   if (positional.length > 0) {
     throw new UsageError(`start takes no "${positional[0]}". A port goes with --port.`);
   }
   const variables = flagNames.map(variableOf);
-  const env = Object.fromEntries(variables.map((name) => [name, Deno.env.get(name) || undefined]));
-  const file = await load();
-  for (const name of Object.keys(file)) {
-    const hint = variables.includes(name) ? "" : meant(name, variables, "");
-    if (hint) throw new ConfigError(`.env has ${name}, which is not a setting.${hint}`);
-  }
-  return loadConfig({ flags: strings, env, file });
+  const env = Object.fromEntries(variables.map((name) => [name, Deno.env.get(name)]));
+  return loadConfig({ flags: strings, env, file: await loadEnvFile() });
 }
 
 async function serve(config: Config): Promise<number> {
+  const ending = new EndingRequest();
   const fault = Promise.withResolvers<unknown>();
-  const { identity, invitation } = await openDataFolder(config.data);
-  const listener = listen(config);
-  if (!listener) return exitCode.network;
+  const listener = listen(config.port);
+  const { identity, invitation } = await openData(config.data);
   const server = await Server.open({
     rules: config,
     clock: systemClock,
@@ -93,50 +96,74 @@ async function serve(config: Config): Promise<number> {
     invitation: toBase64Url(invitation),
   });
   console.log(`connect to the server on port :${port}`);
-  console.log(`Others join with:  broadcast connect '${link}'`);
+  console.log(`Others join with:  ${program()} connect '${link}'`);
   const accepting = acceptLoop(listener, systemClock, (link) => server.accept(link));
-  const reason = await Promise.race([signal(), fault.promise.then((cause) => ({ cause }))]);
+  const reason = await Promise.race([
+    ending.received,
+    fault.promise.then((cause) => ({ signal: undefined, cause })),
+  ]);
   listener.close();
-  if (typeof reason === "object") {
-    log.fatal("the server cannot go on: {cause}", reason);
+  if (reason.signal === undefined) {
+    log.fatal("the server cannot go on: {cause}", { cause: reason.cause });
     return exitCode.fault;
   }
-  log.info("{reason}: telling the clients, then closing", { reason });
+  log.info(`${reason.signal}: telling the clients, then closing`);
+  Deno.unrefTimer(setTimeout(() => Deno.exit(exitCode.fault), closeTimeoutMs));
   await server.close();
   await accepting;
   return exitCode.ok;
 }
 
-/** The listener, or undefined after saying why there is none. */
-function listen({ port: { host, port } }: Config): Deno.TcpListener | undefined {
-  const hostname = host || "0.0.0.0";
+/** What is typed to run this. */
+function program(): string {
+  return Deno.build.standalone ? "broadcast" : "deno task";
+}
+
+/** @throws {ListenError} with what to do */
+function listen(address: Address): Deno.TcpListener {
+  const { host, port } = listenAt(address);
   try {
-    return Deno.listen({ hostname, port });
+    return Deno.listen({ hostname: host, port });
   } catch (cause) {
-    const where = `${host}:${port}`;
-    if (cause instanceof Deno.errors.AddrInUse) {
-      console.error(
-        `Port ${port} is taken. Stop what listens there, or choose another: --port :9001`,
-      );
-    } else if (cause instanceof Deno.errors.AddrNotAvailable) {
-      console.error(
-        `${host} is not an address of this machine. Listen on all of them: --port :${port}`,
-      );
-    } else if (cause instanceof Deno.errors.PermissionDenied && port < 1024) {
-      console.error(`Ports below 1024 are for the system's administrator. Try --port :9000`);
-    } else {
-      console.error(`Cannot listen on ${where}: ${cause instanceof Error ? cause.message : cause}`);
-    }
-    return undefined;
+    throw new ListenError(listenProblem(cause, address), { cause });
   }
 }
 
-/** Where others find this server, as far as it can know. */
-function linkAddress({ linkHost, port: { host } }: Config, port: number) {
-  if (linkHost !== "") {
-    const hasPort = /:\d+$/.test(linkHost) && !/^[\da-f:]*$/i.test(linkHost);
-    return hasPort ? parseAddress(linkHost) : { host: parseAddress(linkHost).host, port };
+function listenProblem(cause: unknown, { host, port }: Address): string {
+  if (cause instanceof Deno.errors.AddrInUse) {
+    const other = port === 65535 ? port - 1 : port + 1;
+    return `Port ${port} is taken. Stop what listens there, or choose another: --port :${other}`;
   }
+  if (cause instanceof Deno.errors.AddrNotAvailable) {
+    return `${host} is not an address of this machine. Listen on all of them: --port :${port}`;
+  }
+  if (cause instanceof Deno.errors.PermissionDenied && port < 1024) {
+    return `Ports below 1024 are for the system's administrator. Try --port :9000`;
+  }
+  return `Cannot listen on ${formatAddress({ host, port })}: ${reasonOf(cause)}`;
+}
+
+async function openData(folder: string): Promise<DataFolder> {
+  try {
+    return await openDataFolder(folder);
+  } catch (cause) {
+    if (!isSystemError(cause)) throw cause;
+    const why = `Cannot use the folder ${folder}: ${reasonOf(cause)}`;
+    throw new UsageError(`${why} Choose another: --data FOLDER`, { cause });
+  }
+}
+
+/** The exit code; undefined for a fault of the program's own. */
+function codeOf(error: unknown): number | undefined {
+  const isUsage = error instanceof ConfigError || error instanceof UsageError ||
+    error instanceof DamagedFileError;
+  if (isUsage) return exitCode.usage;
+  return error instanceof ListenError ? exitCode.network : undefined;
+}
+
+/** Where others find this server, as far as it can know. */
+function linkAddress({ linkHost, port: { host } }: Config, port: number): Address {
+  if (linkHost !== "") return parseAddress(linkHost, port);
   const isEverywhere = ["", "0.0.0.0", "::"].includes(host);
   return { host: isEverywhere ? ownAddress() : host, port };
 }
@@ -148,24 +175,4 @@ function ownAddress(): string {
   );
   const found = addresses.find(({ family }) => family === "IPv4") ?? addresses[0];
   return found?.address ?? "127.0.0.1";
-}
-
-/** Resolves at the first signal to end; the process ends at the second, or when closing takes long. */
-function signal(): Promise<string> {
-  return new Promise((resolve) => {
-    let firstMs = 0;
-    const onSignal = (name: string) => () => {
-      if (firstMs === 0) {
-        firstMs = Date.now();
-        Deno.unrefTimer(setTimeout(() => Deno.exit(exitCode.fault), closeTimeoutMs));
-        resolve(name);
-      } else if (Date.now() - firstMs > sameSignalMs) {
-        Deno.exit(exitCode.fault);
-      }
-    };
-    const names: Deno.Signal[] = Deno.build.os === "windows"
-      ? ["SIGINT", "SIGBREAK"]
-      : ["SIGINT", "SIGTERM", "SIGHUP"];
-    for (const name of names) Deno.addSignalListener(name, onSignal(name));
-  });
 }

@@ -7,8 +7,9 @@
 import { getLogger } from "@logtape/logtape";
 import { type Address, formatAddress } from "./protocol/address.ts";
 import { type Clock, pause } from "./protocol/clock.ts";
-import { acceptPauseMs } from "./protocol/limits.ts";
+import { acceptPauseMs, dialTimeoutMs } from "./protocol/limits.ts";
 import type { Link } from "./protocol/link.ts";
+import { reasonOf } from "./reason.ts";
 
 const log = getLogger(["broadcast", "tcp"]);
 
@@ -28,6 +29,8 @@ export async function acceptLoop(
   clock: Clock,
   serve: (link: Link) => unknown,
 ): Promise<void> {
+  // Deno 2.9.6 panics where an error's stack is looked at for the first time with no descriptor left.
+  void new Error().stack;
   while (true) {
     try {
       serve(tcpLink(await listener.accept()));
@@ -35,7 +38,7 @@ export async function acceptLoop(
       if (error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted) {
         return; // The listener was closed.
       }
-      log.warn("cannot accept a connection, trying again: {error}", { error });
+      log.warn("cannot accept a connection, trying again: {reason}", { reason: reasonOf(error) });
       await pause(clock, acceptPauseMs);
     }
   }
@@ -47,17 +50,26 @@ export async function acceptLoop(
  * @throws {UnreachableError} with what went wrong, in plain English
  */
 export async function dialTcp(address: Address): Promise<Link> {
+  const signal = AbortSignal.timeout(dialTimeoutMs);
   try {
-    return tcpLink(await Deno.connect({ hostname: address.host, port: address.port }));
+    return tcpLink(
+      await Deno.connect({ hostname: address.host, port: address.port, signal }),
+    );
   } catch (cause) {
-    const text = `Cannot connect to ${formatAddress(address)}: ${reason(cause)}`;
-    throw new UnreachableError(text, { cause });
+    const reason = signal.aborted
+      ? `it did not answer within ${dialTimeoutMs / 1000} s. Is the address right?`
+      : reasonOf(cause);
+    throw new UnreachableError(`Cannot connect to ${formatAddress(address)}: ${reason}`, { cause });
   }
 }
 
 /** A connection as a link. What is written goes out at once (no Nagle delay). */
 function tcpLink(conn: Deno.TcpConn): Link {
-  conn.setNoDelay(true);
+  try {
+    conn.setNoDelay(true);
+  } catch {
+    // The peer has gone already, as the first read will show.
+  }
   const { hostname: host, port } = conn.remoteAddr;
   return {
     remote: formatAddress({ host, port }),
@@ -71,14 +83,4 @@ function tcpLink(conn: Deno.TcpConn): Link {
       }
     },
   };
-}
-
-function reason(cause: unknown): string {
-  if (cause instanceof Deno.errors.ConnectionRefused) {
-    return "nobody listens there. Is the server running, and is the port right?";
-  }
-  if (cause instanceof Deno.errors.NotCapable) {
-    return "this program was started without the permission to connect there.";
-  }
-  return cause instanceof Error ? cause.message : String(cause);
 }

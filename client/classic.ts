@@ -23,6 +23,11 @@ export type ClassicEvent =
   /** It is over, and not by us; `text` says why. The last event. */
   | { readonly kind: "closed"; readonly text: string };
 
+/** The connection ended, or cannot be used; the message says why. */
+export class ClassicEndError extends Error {
+  override readonly name = "ClassicEndError";
+}
+
 /** What a session needs from outside, and how patient it is. */
 export interface ClassicOptions {
   readonly clock: Pick<Clock, "timer">;
@@ -83,7 +88,7 @@ export class ClassicSession {
    * Waits for the prompt and sends the name. Whether it is accepted, an event tells.
    *
    * @throws {RangeError} for a name that cannot be sent
-   * @throws {Error} when this is no original server, or the connection ends
+   * @throws {ClassicEndError} when this is no original server, or the connection ends
    */
   static async join(link: Link, name: string, options: ClassicOptions): Promise<ClassicSession> {
     const line = encodeClassicName(name);
@@ -118,19 +123,24 @@ export class ClassicSession {
     return this.#lastSend;
   }
 
+  /** Resolves when all that was to be sent is written, or has failed. */
+  sent(): Promise<void> {
+    return this.#lastSend.catch(() => {});
+  }
+
   /** Ends the session; messages that wait fail. */
   close(): void {
     this.#end(undefined);
   }
 
   async #sendName(line: Uint8Array): Promise<void> {
-    if (this.#state === "closed") throw new Error(closedText);
+    if (this.#state === "closed") throw new ClassicEndError(closedText);
     this.#setState("pending");
     try {
       await writeAll(this.#link, line);
     } catch (error) {
       this.#end(reasonOf(error), error);
-      throw error;
+      throw new ClassicEndError(closedText, { cause: error });
     }
     if (this.#state !== "pending") return;
     this.#stopTimer = this.#clock.timer(this.#settleMs, () => this.#accepted());
@@ -139,7 +149,7 @@ export class ClassicSession {
   async #sendFrame(text: string): Promise<void> {
     const sealed = await sealClassicFrame(new TextEncoder().encode(text));
     while (this.#state !== "accepted") {
-      if (this.#state === "closed") throw new Error(closedText);
+      if (this.#state === "closed") throw new ClassicEndError(closedText);
       await this.#stateChanged.promise;
     }
     this.#spoken = true;
@@ -205,7 +215,7 @@ export class ClassicSession {
     const text = `${what} ${this.#link.remote} because ${reason ?? "we left"}.`;
     this.#stopTimer();
     this.#setState("closed");
-    this.#prompted.reject(new Error(text, { cause }));
+    this.#prompted.reject(new ClassicEndError(text, { cause }));
     this.#link.close();
     if (!this.#listening) return;
     if (reason !== undefined) this.#controller.enqueue({ kind: "closed", text });

@@ -5,99 +5,161 @@
  */
 
 import { classicRefusals } from "../protocol/classic.ts";
+import { type Clock, pause } from "../protocol/clock.ts";
 import { payloadBytesMax } from "../protocol/limits.ts";
-import type { ClassicEvent, ClassicSession } from "./classic.ts";
+import { ClassicEndError, type ClassicEvent, type ClassicSession } from "./classic.ts";
 import { helpText, parseInput } from "./input.ts";
-import type { Ui } from "./ui.ts";
+import { notice, type Ui } from "./ui.ts";
 
 /** The name is taken, and there is nobody to ask for another. */
 export class ClassicNameError extends Error {
   override readonly name = "ClassicNameError";
 }
 
+/** What a conversation needs beside session and user. */
+export interface ClassicChatOptions {
+  readonly clock: Clock;
+  /** The name that the session was joined with. */
+  readonly name: string;
+  /** Stays when the input ends, and shows what comes. */
+  readonly follow: boolean;
+}
+
+const prompt = "lobby (original)> ";
+const namePrompt = "Enter your username:";
+
+/** Closing at once could take back what is on its way to the server. */
+const lingerMs = 200;
+
 /**
  * Sends the user's lines and shows the others', until the input ends, the user quits, or the server
  * ends it.
  *
  * @throws {ClassicNameError} when the name is refused and no person is there to choose another
- * @throws {Error} when the server ends it
+ * @throws {ClassicEndError} when the server ends it
  */
-export async function classicChat(session: ClassicSession, ui: Ui): Promise<void> {
-  let isRefused = false;
-  const onRefused = () => isRefused = true;
-  const listening = listen(session, ui, onRefused);
-  const speaking = speak(session, ui, async (line) => {
-    if (!isRefused) return false;
-    isRefused = false;
-    await session.rename(line.trim());
-    return true;
-  });
+export async function classicChat(
+  session: ClassicSession,
+  ui: Ui,
+  options: ClassicChatOptions,
+): Promise<void> {
   try {
-    await Promise.race([speaking, listening]);
+    ui.prompt(prompt);
+    const chat = new ClassicChat(session, ui, options);
+    await Promise.race([chat.speak(), chat.listen()]);
   } finally {
     session.close();
   }
 }
 
-async function listen(session: ClassicSession, ui: Ui, onRefused: () => void): Promise<void> {
-  for await (const event of session.events) {
-    if (event.kind === "refused") onRefused();
-    show(event, ui);
-  }
-}
+class ClassicChat {
+  readonly #session: ClassicSession;
+  readonly #ui: Ui;
+  readonly #options: ClassicChatOptions;
+  #name: string;
+  #isRefused = false;
 
-function show(event: ClassicEvent, ui: Ui): void {
-  switch (event.kind) {
-    case "line":
-      return ui.show(event);
-    case "refused": {
-      const text = classicRefusals[event.reason];
-      if (!ui.hasCommands) throw new ClassicNameError(text);
-      return ui.show({ kind: "notice", text: `${text} — type another name` });
+  constructor(session: ClassicSession, ui: Ui, options: ClassicChatOptions) {
+    this.#session = session;
+    this.#ui = ui;
+    this.#options = options;
+    this.#name = options.name;
+  }
+
+  async listen(): Promise<void> {
+    for await (const event of this.#session.events) this.#take(event);
+  }
+
+  async speak(): Promise<void> {
+    const isEnded = await this.#takeLines();
+    if (this.#isRefused) return;
+    if (isEnded && this.#options.follow) await this.#ui.outputGone;
+    await this.#session.sent();
+    await pause(this.#options.clock, lingerMs);
+  }
+
+  #take(event: ClassicEvent): void {
+    switch (event.kind) {
+      case "line":
+        return this.#ui.show(event);
+      case "refused":
+        return this.#askAgain(classicRefusals[event.reason]);
+      case "closed":
+        throw new ClassicEndError(event.text);
+      case "accepted":
+        return;
     }
-    case "closed":
-      throw new Error(`Disconnected: ${event.text}`);
-    case "accepted":
-      return;
   }
-}
 
-/** @param isName takes a line as a name where one is asked for */
-async function speak(
-  session: ClassicSession,
-  ui: Ui,
-  isName: (line: string) => Promise<boolean>,
-): Promise<void> {
-  for await (const line of ui.lines) {
-    if (await isName(line)) continue;
-    const text = ui.hasCommands ? typed(line, ui) : line;
-    if (text === undefined) return;
-    if (text !== "") await session.send(text);
+  #askAgain(reason: string): void {
+    if (!this.#ui.hasCommands) throw new ClassicNameError(reason);
+    this.#isRefused = true;
+    this.#notice(reason);
+    this.#ui.prompt(namePrompt);
   }
-}
 
-/** What a person's line says; empty for nothing, undefined to quit. */
-function typed(line: string, ui: Ui): string | undefined {
-  const intent = parseInput(line, payloadBytesMax);
-  const notice = (text: string) => ui.show({ kind: "notice", text });
-  switch (intent.kind) {
-    case "say":
-      return intent.text;
-    case "action":
-      return `* ${intent.text}`;
-    case "quit":
-      return undefined;
-    case "help":
-      notice(helpText());
-      return "";
-    case "who":
-      notice("-- An original server does not tell who is here.");
-      return "";
-    case "mistake":
-    case "too_long":
-      notice(`-- ${intent.hint}`);
-      return "";
-    case "nothing":
-      return "";
+  /** True at the end of input, false when the user quit. */
+  async #takeLines(): Promise<boolean> {
+    for await (const line of this.#ui.lines) {
+      if (this.#isRefused) await this.#rename(line.trim());
+      else if (!this.#ui.hasCommands) await this.#pipe(line);
+      else if (!this.#type(line)) return false;
+    }
+    return true;
+  }
+
+  async #rename(name: string): Promise<void> {
+    try {
+      await this.#session.rename(name);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return this.#notice(error.message);
+    }
+    this.#isRefused = false;
+    this.#name = name;
+    this.#ui.prompt(prompt);
+  }
+
+  async #pipe(line: string): Promise<void> {
+    if (line !== "") await this.#session.send(line);
+  }
+
+  /** A person's line; false when it says to quit. */
+  #type(line: string): boolean {
+    const intent = parseInput(line, payloadBytesMax);
+    switch (intent.kind) {
+      case "say":
+        this.#say(intent.text);
+        break;
+      case "action":
+        this.#say(`* ${intent.text}`);
+        break;
+      case "quit":
+        return false;
+      case "help":
+        for (const row of helpText().split("\n")) this.#notice(row);
+        break;
+      case "who":
+        this.#notice("An original server does not tell who is here.");
+        break;
+      case "mistake":
+      case "too_long":
+        this.#notice(intent.hint);
+        break;
+      case "nothing":
+        break;
+    }
+    return true;
+  }
+
+  /** The server sends nobody their own words. */
+  #say(text: string): void {
+    this.#session.send(text).then(() => {
+      if (this.#ui.takesLines) this.#ui.show({ kind: "line", text: `[${this.#name}]: ${text}` });
+    }, () => this.#notice(`Not sent: ${text}`));
+  }
+
+  #notice(text: string): void {
+    notice(this.#ui, text);
   }
 }

@@ -13,11 +13,12 @@ import type { ClientStore } from "./store.ts";
 const secret = z.string().regex(/^[\w-]{43}$/);
 const identityFile = z.object({ name: z.string(), userSecret: secret, deviceSecret: secret });
 
-/** How long another process may take to write a file that it has begun. */
-const writingMs = 2_000;
-const lookAgainMs = 20;
+/** A file does not hold what it should. The text says which, and what to do. */
+export class DamagedFileError extends Error {
+  override readonly name = "DamagedFileError";
+}
 
-/** A client's folder. */
+/** A client's folder. Several processes may use it at once. */
 export class FileStore implements ClientStore {
   readonly #home: string;
 
@@ -27,35 +28,29 @@ export class FileStore implements ClientStore {
 
   async identity(name: string): Promise<Identity> {
     const path = await this.#path("identities", `${name.toLowerCase()}.json`);
-    const made = await generateIdentity();
-    const { userSecret, deviceSecret } = made;
+    const kept = await readText(path);
+    if (kept !== undefined) return await readIdentity(kept, path);
+    const { identity, userSecret, deviceSecret } = await generateIdentity();
     const text = JSON.stringify({
       name,
       userSecret: toBase64Url(userSecret),
       deviceSecret: toBase64Url(deviceSecret),
     });
-    return await createFile(path, text) ? made.identity : await readIdentity(path);
+    const won = await createFile(path, `${text}\n`);
+    return won ? identity : await readIdentity((await readText(path))!, path);
   }
 
   async pin(server: string): Promise<string | undefined> {
-    try {
-      return (await Deno.readTextFile(await this.#path("servers", server))).trim();
-    } catch (cause) {
-      if (cause instanceof Deno.errors.NotFound) return undefined;
-      throw cause;
-    }
+    return (await readText(await this.#path("servers", server)))?.trim();
   }
 
-  async savePin(server: string, fingerprint: string): Promise<void> {
-    await createFile(await this.#path("servers", server), `${fingerprint}\n`);
+  async savePin(server: string, fingerprint: string): Promise<boolean> {
+    return await createFile(await this.#path("servers", server), `${fingerprint}\n`);
   }
 
   async forgetPin(server: string): Promise<void> {
-    try {
-      await Deno.remove(await this.#path("servers", server));
-    } catch (cause) {
-      if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    }
+    const path = await this.#path("servers", server);
+    if (await readText(path) !== undefined) await Deno.remove(path);
   }
 
   /** A file's path; its folder is made where it is missing. */
@@ -65,50 +60,58 @@ export class FileStore implements ClientStore {
   }
 }
 
-/** Makes a file unless it is there; of several processes one wins. Whether it was made. */
-async function createFile(path: string, text: string): Promise<boolean> {
-  let file: Deno.FsFile;
+async function readText(path: string): Promise<string | undefined> {
   try {
-    file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+    return await Deno.readTextFile(path);
   } catch (cause) {
-    if (cause instanceof Deno.errors.AlreadyExists) return false;
+    if (cause instanceof Deno.errors.NotFound) return undefined;
     throw cause;
-  }
-  try {
-    await file.write(new TextEncoder().encode(text));
-    await file.sync();
-    return true;
-  } finally {
-    file.close();
   }
 }
 
-/** Reads an identity; another process may be writing it just now. */
-async function readIdentity(path: string): Promise<Identity> {
-  const giveUpMs = Date.now() + writingMs;
-  while (true) {
-    const parsed = parseIdentity(await Deno.readTextFile(path));
-    if (parsed) {
-      const [user, device] = await Promise.all([
-        importSigningKey(fromBase64Url(parsed.userSecret)),
-        importSigningKey(fromBase64Url(parsed.deviceSecret)),
-      ]);
-      return await certify(user, device);
-    }
-    if (Date.now() > giveUpMs) {
-      throw new Error(
-        `${path} is damaged. Put it back from a backup; or remove it, and choose another name, ` +
-          `because servers know this one by the lost key.`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+/**
+ * Makes a file unless it is there, whole or not at all; of several processes one wins. Whether it was
+ * this one.
+ */
+async function createFile(path: string, text: string): Promise<boolean> {
+  const unfinished = `${path}.${crypto.randomUUID()}`;
+  await writeNew(unfinished, text);
+  try {
+    await Deno.link(unfinished, path); // Unlike renaming, it does not replace what is there.
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) return false;
+    throw cause;
+  } finally {
+    await Deno.remove(unfinished);
   }
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+  await file.write(new TextEncoder().encode(text));
+  await file.sync();
+}
+
+async function readIdentity(text: string, path: string): Promise<Identity> {
+  const parsed = parseIdentity(text);
+  if (!parsed) {
+    throw new DamagedFileError(
+      `${path} is damaged. Put it back from a backup; or remove it, and choose another name, ` +
+        `because servers know this one by the lost key.`,
+    );
+  }
+  const [user, device] = await Promise.all([
+    importSigningKey(fromBase64Url(parsed.userSecret)),
+    importSigningKey(fromBase64Url(parsed.deviceSecret)),
+  ]);
+  return await certify(user, device);
 }
 
 function parseIdentity(text: string): z.output<typeof identityFile> | undefined {
   try {
     return identityFile.parse(JSON.parse(text));
   } catch {
-    return undefined; // Not written to its end yet, or damaged.
+    return undefined; // Cut off, or changed.
   }
 }

@@ -10,7 +10,7 @@ import { label, verify } from "../crypto/identity.ts";
 import { HandshakeError, initiate, type Initiator } from "../crypto/noise.ts";
 import { type Bytes, fromBase64Url } from "../protocol/bytes.ts";
 import { promptSkipper } from "../protocol/classic_server_reader.ts";
-import { ProtocolError } from "../protocol/errors.ts";
+import { CutShort, ProtocolError } from "../protocol/errors.ts";
 import { frame, UnframeStream } from "../protocol/framer.ts";
 import { FrameQueue } from "../protocol/frame_queue.ts";
 import {
@@ -25,7 +25,8 @@ import {
 } from "../protocol/hello.ts";
 import { dhBytes } from "../crypto/noise.ts";
 import { frameBytesMax } from "../protocol/limits.ts";
-import { type Link, readable, writeAll } from "../protocol/link.ts";
+import { visible } from "../protocol/visible.ts";
+import { type Link, through, writeAll } from "../protocol/link.ts";
 
 /** A link that is encrypted to a server; nobody has logged in yet. */
 export interface SecureLink {
@@ -55,14 +56,11 @@ export async function shakeHands(
   const payload = encodePayload({ versions: [version], capabilities: [] });
   const initiator = await initiate(prologue(dhBytes + payload.length), payload);
   await writeAll(link, frame(encodeHello(initiator.message)));
-  const frames = readable(link)
-    .pipeThrough(mapStream(promptSkipper()))
-    .pipeThrough(new UnframeStream(() => frameBytesMax))
-    .getReader();
+  const unframe = new UnframeStream(() => frameBytesMax, promptSkipper());
+  const frames = through(link, unframe).getReader();
   const early = new FrameQueue(frames);
   const { hello, result } = await finish(initiator, await firstFrame(early));
-  const server = fromBase64Url(hello.identity);
-  const signature = fromBase64Url(hello.signature);
+  const [server, signature] = [keyBytesOf(hello.identity), keyBytesOf(hello.signature)];
   if (!await verify(server, label.serverKey, [result.serverStatic], signature)) {
     throw new ProtocolError("bad_frame", "The server cannot prove its identity. Do not go on.");
   }
@@ -79,10 +77,26 @@ export async function shakeHands(
   };
 }
 
+function keyBytesOf(text: string): Bytes {
+  try {
+    return fromBase64Url(text);
+  } catch (cause) {
+    throw new ProtocolError("bad_message", "The server's handshake is not valid.", { cause });
+  }
+}
+
 async function firstFrame(early: FrameQueue): Promise<Bytes> {
   try {
     return await early.next();
   } catch (cause) {
+    if (cause instanceof CutShort) {
+      throw new CutShort(
+        "The connection ended before the server answered. If it stays so, check host and port; an " +
+          "original server of the first version needs --classic.",
+        { cause },
+      );
+    }
+    if (!(cause instanceof ProtocolError)) throw cause; // The link broke.
     throw new ProtocolError(
       "bad_frame",
       "What answers there does not speak this protocol. Check host and port; an original server " +
@@ -95,9 +109,8 @@ async function firstFrame(early: FrameQueue): Promise<Bytes> {
 async function finish(initiator: Initiator, answer: Bytes) {
   const refusal = decodeRefusal(answer);
   if (refusal) {
-    // Nothing vouches for it, so it ends this attempt and nothing else.
     const { code, text, retryAfterMs } = refusal;
-    throw new Refused(code, text, retryAfterMs);
+    throw new UnprovenRefusal(code, text, retryAfterMs);
   }
   try {
     const result = await initiator.finish(answer);
@@ -110,23 +123,21 @@ async function finish(initiator: Initiator, answer: Bytes) {
   }
 }
 
-/** The server ended it, with a code that may be newer than this client. */
+/** The server ended it, with a code that may be newer than this client. Its text is safe to show. */
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly code: string;
   readonly retryAfterMs: number | undefined;
 
   constructor(code: string, text: string, retryAfterMs?: number) {
-    super(text);
+    super(visible(text));
     this.code = code;
     this.retryAfterMs = retryAfterMs;
   }
 }
 
-function mapStream(
-  map: (bytes: Uint8Array) => Uint8Array,
-): TransformStream<Uint8Array, Uint8Array> {
-  return new TransformStream({
-    transform: (chunk, controller) => controller.enqueue(map(chunk)),
-  });
-}
+/**
+ * A refusal in the clear. Nothing vouches for it: anybody on the way can make one up. So it ends this
+ * attempt and nothing else.
+ */
+export class UnprovenRefusal extends Refused {}

@@ -128,12 +128,12 @@ function unknownHint(name: string): string {
   return `There is no command /${shown}. ${next} To say a line that starts with a slash, type //.`;
 }
 
-/** The command that was probably meant: a beginning of it, or at most two slips away. */
+/** The command that was probably meant: a beginning of it, or one slip away. */
 function nearestCommand(typed: string): string | undefined {
   if (typed === "" || typed.length > 20) return undefined;
   const near = commands
     .map(({ name }) => ({ name, slips: name.startsWith(typed) ? 0 : editDistance(typed, name) }))
-    .filter(({ name, slips }) => slips <= 2 && slips < name.length)
+    .filter(({ slips }) => slips <= 1)
     .sort((a, b) => a.slips - b.slips);
   return near[0]?.name;
 }

@@ -52,6 +52,12 @@ export class Outbox {
     this.#resume();
   }
 
+  /** The log goes on elsewhere, so an acknowledgement may have been left out: ask again for all. */
+  sendAgain(): void {
+    this.#toSend = new Set(this.#unacknowledged.values());
+    this.#pump();
+  }
+
   /** The session is gone. */
   close(): void {
     this.#send = undefined;

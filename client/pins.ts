@@ -34,11 +34,12 @@ export function pinChecker(
           `  expected ${link.fingerprint}\n  found    ${found}`,
       );
     }
-    const pinned = await store.pin(address);
+    let pinned = await store.pin(address);
     if (pinned === undefined) {
-      await store.savePin(address, found);
-      onNew(found);
-    } else if (pinned !== found) {
+      if (await store.savePin(address, found)) return onNew(found);
+      pinned = await store.pin(address); // Another process was first.
+    }
+    if (pinned !== found) {
       throw new ServerIdentityError(
         `The server at ${address} has another identity than the last time. Somebody may be in ` +
           `between. Do not go on before its operator has told you why, by another way; then ` +

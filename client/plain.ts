@@ -6,28 +6,60 @@
  */
 
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { lineBytesMax } from "../protocol/limits.ts";
+import { boundLines } from "./bound_lines.ts";
 import { render, type Shown } from "./render.ts";
 import type { Ui } from "./ui.ts";
 
-/** @param hasCommands a person types, so a slash begins a command */
-export function plainUi(hasCommands: boolean): Ui {
-  const lines = Deno.stdin.readable
-    .pipeThrough(boundLines(lineBytesMax))
+/** How the plain client takes its input. */
+export interface PlainOptions {
+  /** A person types. */
+  readonly hasCommands: boolean;
+  /** A longer line is left out. */
+  readonly lineBytesMax: number;
+  /** Told of each line that was left out. */
+  readonly onLongLine: (bytes: number) => void;
+}
+
+/** Takes standard input and output. */
+export function plainUi({ hasCommands, lineBytesMax, onLongLine }: PlainOptions): Ui {
+  const input = Deno.stdin.readable
+    .pipeThrough(boundLines(lineBytesMax, onLongLine))
     .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
     .pipeThrough(new TextLineStream())
-    .values();
+    .getReader();
+  const lines: AsyncIterableIterator<string> = {
+    async next() {
+      const { done, value } = await input.read();
+      return done ? { done, value: undefined } : { done, value };
+    },
+    [Symbol.asyncIterator]: () => lines,
+  };
+  const gone = Promise.withResolvers<void>();
+  let isGone = false;
+
+  /** Nobody reads: a person has turned away, but what a script still has to say is said. */
+  const onBroken = () => {
+    isGone = true;
+    gone.resolve();
+    if (hasCommands) void input.cancel();
+  };
+
   return {
     hasCommands,
+    takesLines: false,
     lines,
-    show: (item) => write(isData(item) ? Deno.stdout : Deno.stderr, `${render(item)}\n`),
+    outputGone: gone.promise,
+    show(item) {
+      const text = `${render(item)}\n`;
+      if (!isData(item)) write(Deno.stderr, text);
+      else if (!isGone && !write(Deno.stdout, text)) onBroken();
+    },
     async ask(prompt) {
-      write(Deno.stderr, `${prompt} `);
+      write(Deno.stderr, prompt);
       const { done, value } = await lines.next();
       return done ? undefined : value;
     },
-    enter: () => {},
-    takeBack: () => {},
+    prompt: () => {},
     close: () => {},
   };
 }
@@ -37,25 +69,14 @@ function isData({ kind }: Shown): boolean {
   return kind === "message" || kind === "line";
 }
 
-function write(output: typeof Deno.stdout | typeof Deno.stderr, text: string): void {
+/** Writes all of it; false when the other end has gone. */
+function write(output: typeof Deno.stdout | typeof Deno.stderr, text: string): boolean {
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += output.writeSync(bytes.subarray(at));
-}
-
-/** Ends a stream with an error when a line is so long that keeping it makes no sense. */
-function boundLines(
-  bytesMax: number,
-): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
-  const newline = 0x0a;
-  let length = 0;
-  return new TransformStream({
-    transform(chunk, controller) {
-      const last = chunk.lastIndexOf(newline);
-      length = last < 0 ? length + chunk.length : chunk.length - last - 1;
-      if (length > bytesMax) {
-        throw new RangeError(`A line of the input is longer than ${bytesMax} bytes.`);
-      }
-      controller.enqueue(chunk);
-    },
-  });
+  try {
+    for (let at = 0; at < bytes.length;) at += output.writeSync(bytes.subarray(at));
+    return true;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.BrokenPipe) return false;
+    throw cause;
+  }
 }

@@ -6,20 +6,27 @@
  */
 
 import { label, sign } from "../crypto/identity.ts";
-import { equal } from "../protocol/bytes.ts";
+import { equal, mapKey } from "../protocol/bytes.ts";
 import { type Clock, pause } from "../protocol/clock.ts";
 import { encodeCore, encodeCoreHead, Proof, signedFields } from "../protocol/entry.ts";
 import { mayRetry, ProtocolError } from "../protocol/errors.ts";
 import { idBytes, reconnectMs, reconnectMsMax } from "../protocol/limits.ts";
 import type { Control, Cursor } from "../protocol/message.ts";
-import { Refused, type SecureLink } from "./handshake.ts";
+import { Refused, type SecureLink, UnprovenRefusal } from "./handshake.ts";
+import { inTime } from "./in_time.ts";
 import { Outbox } from "./outbox.ts";
+import { ServerIdentityError } from "./pins.ts";
 import type { CheckedEntry } from "./room_log.ts";
 import { type Login, logIn, type Session } from "./session.ts";
 
+/** An entry, and whether this client said it, by the connection it has or one before. */
+export interface ClientEntry extends CheckedEntry {
+  readonly isOwn: boolean;
+}
+
 /** What a client tells the one who uses it, in order. */
 export type ClientEvent =
-  | { readonly kind: "entries"; readonly entries: readonly CheckedEntry[] }
+  | { readonly kind: "entries"; readonly entries: readonly ClientEntry[] }
   /** The log goes on elsewhere: something may be missing here. */
   | { readonly kind: "reset"; readonly reason: string }
   | { readonly kind: "disconnected"; readonly reason: string }
@@ -47,6 +54,8 @@ export class Client {
   #session: Session | undefined;
   #welcome: Control<"welcome"> | undefined;
   #room: { id: Uint8Array; cursor: Cursor | undefined } | undefined;
+  /** Messages that the server said it has, before their entries came. */
+  readonly #stored = new Set<string>();
   /** Signing is asynchronous; what is said keeps its order. */
   #signed: Promise<void> = Promise.resolve();
   /** How long the next reconnect waits; short again after a session that lasted. */
@@ -74,6 +83,11 @@ export class Client {
   /** What the server said of us when we last logged in. */
   get welcome(): Control<"welcome"> {
     return this.#welcome!;
+  }
+
+  /** Whether there is a session; what is said without one is sent later. */
+  get isConnected(): boolean {
+    return this.#session !== undefined;
   }
 
   /** Messages said that are not in the log yet. */
@@ -145,30 +159,45 @@ export class Client {
   async #logIn(secure: SecureLink): Promise<void> {
     const { login, clock, onEvent } = this.#options;
     let isAttached = false;
-    const isOwn = (deviceId: Uint8Array) => equal(deviceId, this.welcome.deviceId);
-    const session = await logIn(secure, login, clock, {
-      entries: (_room, entries, cursor) => {
-        this.#room!.cursor = cursor;
-        onEvent({ kind: "entries", entries });
-        for (const { deviceId, core } of entries) {
-          if (isOwn(deviceId)) this.#outbox.settle(core.messageId);
-        }
-      },
-      reset: (_room, reason) => onEvent({ kind: "reset", reason }),
-      stored: (messageId) => this.#outbox.settle(messageId),
-      refused: (messageId, error) => this.#refused(messageId, error),
-      attached: () => {
-        if (isAttached) return; // A new key, or back in the tail.
-        isAttached = true;
-        this.#outbox.open((core) => session.publish(this.#room!.id, core));
-      },
-    });
+    const session = await inTime(
+      secure.link,
+      clock,
+      logIn(secure, login, clock, {
+        entries: (_room, entries, cursor) => {
+          this.#room!.cursor = cursor;
+          onEvent({ kind: "entries", entries: entries.map((entry) => this.#settle(entry)) });
+        },
+        reset: (_room, reason, cursor) => {
+          this.#room!.cursor = cursor;
+          onEvent({ kind: "reset", reason });
+          this.#outbox.sendAgain();
+        },
+        stored: (messageId) => {
+          if (this.#outbox.settle(messageId)) this.#stored.add(mapKey(messageId));
+        },
+        refused: (messageId, error) => this.#refused(messageId, error),
+        attached: (_room, cursor) => {
+          this.#room!.cursor = cursor;
+          if (isAttached) return; // A new key, or back in the tail.
+          isAttached = true;
+          this.#outbox.open((core) => session.publish(this.#room!.id, core));
+        },
+      }),
+    );
     this.#session = session;
     this.#welcome = session.welcome;
     const lobby = session.welcome.rooms.find(({ name }) => name === "lobby");
     if (!lobby) throw new Refused("no_such_room", "The server has no lobby.");
     this.#room ??= { id: lobby.id, cursor: undefined };
     session.join(this.#room.id, this.#room.cursor);
+  }
+
+  /** What we said is acknowledged by its entry. */
+  #settle(entry: CheckedEntry): ClientEntry {
+    const { deviceId, core: { messageId } } = entry;
+    const isOwn = equal(deviceId, this.welcome.deviceId) &&
+      (this.#outbox.settle(messageId) || this.#stored.delete(mapKey(messageId)));
+    return { ...entry, isOwn };
   }
 
   #refused(messageId: Uint8Array, { code, text, retryAfterMs = 0 }: Control<"error">): void {
@@ -198,16 +227,24 @@ export class Client {
   async #reconnect(): Promise<void> {
     const { clock, random, dial, onEvent, giveUpMs = Infinity } = this.#options;
     const lostMs = clock.now();
+    let isWarned = false;
     while (!this.#isClosing) {
       const waitMs = this.#waitMs * (0.5 + random() / 2);
       this.#waitMs = Math.min(2 * this.#waitMs, reconnectMsMax);
       await Promise.race([pause(clock, waitMs), this.#closing.promise]);
       if (this.#isClosing) return;
       try {
-        await this.#logIn(await dial());
+        const dialing = dial();
+        const secure = await Promise.race([dialing, this.#closing.promise]);
+        if (!secure) return void dialing.then(({ link }) => link.close(), () => {});
+        await this.#logIn(secure);
         return onEvent({ kind: "reconnected" });
       } catch (cause) {
         throwIfFinal(cause);
+        if (cause instanceof ServerIdentityError && !isWarned) {
+          isWarned = true;
+          onEvent({ kind: "disconnected", reason: cause.message });
+        }
         if (clock.now() - lostMs > giveUpMs) throw cause;
       }
     }
@@ -217,10 +254,14 @@ export class Client {
 /** How long the server may take to let us go. */
 const leaveTimeoutMs = 1_000;
 
-/** Throws what trying again does not mend. */
+/**
+ * Throws what trying again does not mend: the server's own word. A refusal in the clear and a frame that
+ * is not as it should be can come from anybody on the way, and must not end a client for good.
+ */
 function throwIfFinal(cause: unknown): void {
-  const isRefusal = cause instanceof Refused || cause instanceof ProtocolError;
-  if (isRefusal && !mayRetry(cause.code)) throw cause;
+  if (cause instanceof Refused && !(cause instanceof UnprovenRefusal) && !mayRetry(cause.code)) {
+    throw cause;
+  }
 }
 
 function describe(cause: unknown): string {

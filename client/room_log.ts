@@ -118,7 +118,7 @@ export class RoomLog {
     if (!cursor) throw broken("sent entries before it said where they belong");
     if (batch.firstSeq !== cursor.seq + 1) throw broken("left out entries or repeated some");
     const entries = decodeRows(batch.rows, batch.firstSeq, batch.timeMs);
-    const hash = entries.reduce((hash, entry) => chainEntry(hash, this.id, entry), cursor.hash);
+    const hash = entries.reduce((hash, entry) => chainEntry(hash, entry), cursor.hash);
     if (!equal(hash, batch.hash)) throw broken("changed entries");
     const seq = cursor.seq + entries.length;
     await this.#checkHead(seq, batch);

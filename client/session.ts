@@ -9,13 +9,15 @@ import { channelOf, OpeningChannel, pairChannel } from "../crypto/channel.ts";
 import { type Identity, importVerifier, label, sign, type Verifier } from "../crypto/identity.ts";
 import { type Bytes, concat, mapKey } from "../protocol/bytes.ts";
 import type { Clock } from "../protocol/clock.ts";
-import { ProtocolError } from "../protocol/errors.ts";
+import { CutShort, ProtocolError } from "../protocol/errors.ts";
 import { FrameStream } from "../protocol/framer.ts";
 import {
   frameMessagesBytesMax,
   heardTimeoutMs,
   inboxBytesMax,
+  inboxUnansweredBytesMax,
   peopleMax,
+  queuedBytesMin,
 } from "../protocol/limits.ts";
 import { writable } from "../protocol/link.ts";
 import {
@@ -35,14 +37,14 @@ import { Authors, type CheckedEntry, RoomLog } from "./room_log.ts";
 export interface SessionListener {
   /** Entries of a room, checked. */
   entries(room: Uint8Array, entries: readonly CheckedEntry[], cursor: Cursor): void;
-  /** A room's log goes on elsewhere than asked for. */
-  reset(room: Uint8Array, reason: string): void;
+  /** A room's log goes on elsewhere than asked for: behind the cursor. */
+  reset(room: Uint8Array, reason: string, cursor: Cursor): void;
   /** This message is in the log already. */
   stored(messageId: Uint8Array, seq: number): void;
   /** This message was not taken. */
   refused(messageId: Uint8Array, error: Control<"error">): void;
-  /** The session is ready for what waits to be sent in this room. */
-  attached(room: Uint8Array): void;
+  /** The session is ready for what waits to be sent in this room, and stands there. */
+  attached(room: Uint8Array, cursor: Cursor): void;
 }
 
 /** Who logs in. */
@@ -108,6 +110,8 @@ interface SessionParts {
   readonly rest: readonly Message[];
 }
 
+const pong = encodeControl("pong", {});
+
 /** Keys of one room that may be announced before the first of them is used. */
 const roomKeysMax = 8;
 
@@ -129,6 +133,8 @@ export class Session {
   #inboxBytes = 0;
   #onInbox: (() => void) | undefined;
   #failure: unknown;
+  /** Nothing is read any more. */
+  #isOver = false;
   #heardMs: number;
 
   constructor(parts: SessionParts) {
@@ -155,6 +161,7 @@ export class Session {
         await this.#take(next.value);
         await this.#inboxHasRoom();
       }
+      this.#refuseRequests(); // What waits to be checked may wait for an answer.
       await this.#inbox;
       if (this.#failure) throw this.#failure;
     } catch (cause) {
@@ -162,7 +169,7 @@ export class Session {
     } finally {
       cancel();
       secure.link.close();
-      for (const { reject } of this.#requests.values()) reject(new Error("The connection ended."));
+      this.#refuseRequests();
     }
   }
 
@@ -248,7 +255,9 @@ export class Session {
       case "whoAnswer":
         return this.#requests.get(message.request)?.resolve(message);
       case "ping":
-        return this.#send(encodeControl("pong", {}));
+        // One answers all that came meanwhile, or a server could fill our memory with answers.
+        if (!this.#outgoing.includes(pong)) this.#send(pong);
+        return;
       case "pong":
         return;
       default:
@@ -266,7 +275,7 @@ export class Session {
     this.#queue(() => {
       // A gap between where the log stands and this cursor shows with the first batch.
       room.log.cursor ??= cursor;
-      this.#parts.listener.attached(room.log.id);
+      this.#parts.listener.attached(room.log.id, room.log.cursor);
     });
   }
 
@@ -288,7 +297,7 @@ export class Session {
     const { log } = this.#room(room);
     this.#queue(() => {
       log.reset(cursor);
-      this.#parts.listener.reset(room, reason);
+      this.#parts.listener.reset(room, reason, cursor);
     });
   }
 
@@ -301,8 +310,12 @@ export class Session {
   }
 
   /** Does something after all that came before it has been checked. */
-  #queue(act: () => void | Promise<void>, bytes = 0): void {
+  #queue(act: () => void | Promise<void>, messageBytes = 0): void {
+    const bytes = messageBytes + queuedBytesMin;
     this.#inboxBytes += bytes;
+    if (this.#inboxBytes > inboxUnansweredBytesMax) {
+      throw new ProtocolError("bad_message", "The server does not answer, and sends ever more.");
+    }
     this.#inbox = this.#inbox.then(act).then(() => {
       this.#inboxBytes -= bytes;
       this.#onInbox?.();
@@ -339,6 +352,7 @@ export class Session {
   }
 
   async #request(encode: (request: number) => Uint8Array): Promise<Message> {
+    if (this.#isOver) throw new CutShort("The connection ended.");
     const request = ++this.#lastRequest;
     const answer = Promise.withResolvers<Message>();
     this.#requests.set(request, answer);
@@ -349,6 +363,13 @@ export class Session {
     } finally {
       this.#requests.delete(request);
     }
+  }
+
+  /** No answer comes any more. */
+  #refuseRequests(): void {
+    this.#isOver = true;
+    const error = new CutShort("The connection ended.");
+    for (const { reject } of this.#requests.values()) reject(error);
   }
 
   #send(message: Uint8Array): void {

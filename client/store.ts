@@ -6,8 +6,8 @@ export interface ClientStore {
   identity(name: string): Promise<Identity>;
   /** The fingerprint that a server had when it was first met. */
   pin(server: string): Promise<string | undefined>;
-  /** Remembers a server's fingerprint. */
-  savePin(server: string, fingerprint: string): Promise<void>;
+  /** Remembers a server's fingerprint, unless there is one already: whether it did. */
+  savePin(server: string, fingerprint: string): Promise<boolean>;
   /** Forgets a server's fingerprint: the next one met is the right one. */
   forgetPin(server: string): Promise<void>;
 }

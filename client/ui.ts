@@ -2,18 +2,25 @@ import type { Shown } from "./render.ts";
 
 /** Where a person or a script meets the client: a terminal, a pipe. */
 export interface Ui {
-  /** Whether lines that start with a slash are commands: a script's are not. */
+  /** Whether a person types, so that a slash begins a command: a script's lines are said as they are. */
   readonly hasCommands: boolean;
+  /** Whether typed lines leave the screen, so that one's own words are shown as the room has them. */
+  readonly takesLines: boolean;
   /** What is typed or piped in, line by line. */
   readonly lines: AsyncIterableIterator<string>;
+  /** Resolves when nobody reads the output any more. */
+  readonly outputGone: Promise<void>;
   /** Shows something. */
   show(item: Shown): void;
   /** Asks for one line; undefined at the end of input. */
   ask(prompt: string): Promise<string | undefined>;
-  /** From now on lines are for the room. */
-  enter(prompt: string): void;
-  /** Takes what was typed off the screen, where it will come back from the room. */
-  takeBack(line: string): void;
+  /** From now on lines are for the room, and this stands in front of what is typed. */
+  prompt(text: string): void;
   /** Gives the terminal back. */
   close(): void;
+}
+
+/** Shows a line from this program to its user. */
+export function notice(ui: Ui, text: string): void {
+  ui.show({ kind: "notice", text: `-- ${text}` });
 }

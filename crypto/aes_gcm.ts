@@ -36,7 +36,9 @@ export async function seal(
   additionalData: Uint8Array = new Uint8Array(0),
 ): Promise<Bytes> {
   const parameters = { name: "AES-GCM", iv, additionalData: additionalData as Bytes };
-  return new Uint8Array(await crypto.subtle.encrypt(parameters, key, plaintext as Bytes));
+  return new Uint8Array(
+    await inTurn(() => crypto.subtle.encrypt(parameters, key, plaintext as Bytes)),
+  );
 }
 
 /**
@@ -51,5 +53,28 @@ export async function open(
   additionalData: Uint8Array = new Uint8Array(0),
 ): Promise<Bytes> {
   const parameters = { name: "AES-GCM", iv, additionalData: additionalData as Bytes };
-  return new Uint8Array(await crypto.subtle.decrypt(parameters, key, sealed as Bytes));
+  return new Uint8Array(
+    await inTurn(() => crypto.subtle.decrypt(parameters, key, sealed as Bytes)),
+  );
+}
+
+/**
+ * How many operations may be under way: the runtime gives each a thread of its own, up to 512, and a
+ * thousand frames that are sealed in one moment would leave half a thousand threads behind.
+ */
+const underWayMax = 8;
+let underWay = 0;
+const waiting: (() => void)[] = [];
+
+/** Starts an operation when it is its turn; those under way end in any order. */
+async function inTurn<T>(operation: () => Promise<T>): Promise<T> {
+  if (underWay >= underWayMax) await new Promise<void>((resolve) => waiting.push(resolve));
+  else underWay++;
+  try {
+    return await operation();
+  } finally {
+    const next = waiting.shift();
+    if (next) next(); // It takes over this one's place.
+    else underWay--;
+  }
 }

@@ -27,17 +27,22 @@ const fingerprintPattern = /^[\w-]{43}$/;
 const invitationPattern = /^[\w-]{8,128}$/;
 
 /**
- * Reads `9000`, `:9000`, `127.0.0.1:9000`, `[::1]:9000`, `chat.example.org`.
+ * Reads `9000`, `:9000`, `127.0.0.1:9000`, `[::1]:9000`, `chat.example.org`. Host names come out in
+ * their one form: lower case, and punycode where they are not ASCII.
  *
+ * @param portWithout the port where the text has none
  * @throws {RangeError} with what would be right
  */
-export function parseAddress(text: string): Address {
-  const match = /^(?:\[([\da-fA-F:.%\w]+)\]|([^:/#?@\s[\]]*))(?::(\d{1,5}))?$/.exec(text.trim());
+export function parseAddress(text: string, portWithout: number = defaultPort): Address {
+  const match = pattern.exec(text.trim());
   if (!match) throw badAddress(text);
-  const host = match[1] ?? match[2]!;
-  if (match[3] === undefined && /^\d{1,5}$/.test(host)) return { host: "", port: port(host, text) };
-  if (host === "" && match[3] === undefined) throw badAddress(text);
-  return { host, port: match[3] === undefined ? defaultPort : port(match[3], text) };
+  const [, bracketed, bare = "", digits] = match;
+  if (digits === undefined && /^\d{1,5}$/.test(bare)) return { host: "", port: port(bare, text) };
+  if (digits === undefined && bare === "" && bracketed === undefined) throw badAddress(text);
+  return {
+    host: bare === "" && bracketed === undefined ? "" : oneForm(bracketed ?? bare, text),
+    port: digits === undefined ? portWithout : port(digits, text),
+  };
 }
 
 /**
@@ -72,6 +77,17 @@ export function formatLink(link: ServerLink): string {
   return scheme + formatAddress(link) + (secret && `#${secret}`);
 }
 
+/** An IPv6 address in brackets, or a name or IPv4 address, then perhaps a port. */
+const pattern = /^(?:(\[[\da-fA-F:.]+\])|([\p{L}\p{M}\p{N}._-]*))(?::(\d{1,5}))?$/u;
+
+function oneForm(host: string, text: string): string {
+  const url = URL.parse(`ws://${host}`);
+  // To a browser 2130706433 is 127.0.0.1; to people it is a slip.
+  const isOddNumber = /^[\d.]+$/.test(url?.hostname ?? "") && url?.hostname !== host;
+  if (!url || isOddNumber) throw badAddress(text);
+  return url.hostname.replace(/^\[|\]$/g, "");
+}
+
 function port(digits: string, text: string): number {
   const value = Number(digits);
   if (value > 65535) throw badAddress(text);
@@ -80,7 +96,9 @@ function port(digits: string, text: string): number {
 
 function badAddress(text: string): RangeError {
   return new RangeError(
-    `"${text}" is not an address. Right would be 9000, :9000, 127.0.0.1:9000, [::1]:9000, ` +
+    `"${
+      text.split("#")[0]
+    }" is not an address. Right would be 9000, :9000, 127.0.0.1:9000, [::1]:9000, ` +
       `chat.example.org:9000 or a link broadcast://…`,
   );
 }

@@ -8,8 +8,8 @@
  *         [signature 64, if proof = 1][payload]
  * row     [u32 length of the rest][u32 ms after the batch's time][device id 16][core]
  * signed  room id, device id, core without signature and payload, SHA-256(payload)
- * chained SHA-256(previous hash, room id, u64 seq, u64 time, device id,
- *         core without payload, SHA-256(payload))
+ * chained SHA-256(previous hash, u64 seq, u64 time, device id, core without payload,
+ *         SHA-256(payload)); before the first entry: SHA-256("broadcast/2 chain", room id)
  * ```
  *
  * The payload enters both by its hash, so that it can be erased and chain and signature still hold.
@@ -17,9 +17,9 @@
  * @module
  */
 
-import { sha256 } from "@noble/hashes/sha2.js";
-import { type Bytes, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
+import { type Bytes, concat, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
+import { sha256 } from "./hash.ts";
 import { hashBytes, idBytes, lengthBytes, payloadBytesMax, signatureBytes } from "./limits.ts";
 
 /** The only version of the core so far. */
@@ -226,12 +226,14 @@ export function decodeRows(rows: Uint8Array, firstSeq: number, timeMs: number): 
   return entries;
 }
 
-/** The hash that a room's chain begins with. */
-export const chainStart: Uint8Array = new Uint8Array(hashBytes);
+/** The hash that a room's chain begins with; so no chain passes for another room's. */
+export function chainStart(roomId: Uint8Array): Uint8Array {
+  return sha256(concat([new TextEncoder().encode("broadcast/2 chain"), roomId]));
+}
 
 /** A core's longest header, so that {@link chainHash} can lay it out without allocating. */
 const coreHeaderBytesMax = coreFixedBytes + idBytes + 12 + signatureBytes;
-const chainFixedBytes = hashBytes + idBytes + 8 + 8 + idBytes;
+const chainFixedBytes = hashBytes + 8 + 8 + idBytes;
 const chainScratch = new Uint8Array(chainFixedBytes + coreHeaderBytesMax + hashBytes);
 
 /**
@@ -243,7 +245,6 @@ const chainScratch = new Uint8Array(chainFixedBytes + coreHeaderBytesMax + hashB
  */
 export function chainHash(
   previous: Uint8Array,
-  roomId: Uint8Array,
   seq: number,
   timeMs: number,
   deviceId: Uint8Array,
@@ -252,17 +253,16 @@ export function chainHash(
 ): Uint8Array {
   const input = chainScratch;
   input.set(previous, 0);
-  input.set(roomId, hashBytes);
-  writeU64(input, hashBytes + idBytes, seq);
-  writeU64(input, hashBytes + idBytes + 8, timeMs);
-  input.set(deviceId, hashBytes + idBytes + 16);
+  writeU64(input, hashBytes, seq);
+  writeU64(input, hashBytes + 8, timeMs);
+  input.set(deviceId, hashBytes + 16);
   input.set(core.subarray(0, payloadAt), chainFixedBytes);
   input.set(sha256(core.subarray(payloadAt)), chainFixedBytes + payloadAt);
   return sha256(input.subarray(0, chainFixedBytes + payloadAt + hashBytes));
 }
 
 /** {@link chainHash} of an entry that has been taken apart. */
-export function chainEntry(previous: Uint8Array, roomId: Uint8Array, entry: Entry): Uint8Array {
+export function chainEntry(previous: Uint8Array, entry: Entry): Uint8Array {
   const { seq, timeMs, deviceId, core } = entry;
-  return chainHash(previous, roomId, seq, timeMs, deviceId, core.bytes, core.payloadAt);
+  return chainHash(previous, seq, timeMs, deviceId, core.bytes, core.payloadAt);
 }

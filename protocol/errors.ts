@@ -102,6 +102,13 @@ export class ProtocolError extends Error {
   }
 }
 
+/** The connection ended where more had to come. Nobody did anything wrong: trying again makes sense. */
+export class CutShort extends ProtocolError {
+  constructor(text: string, options?: ErrorOptions) {
+    super("bad_frame", text, options);
+  }
+}
+
 /** Whether a client may try again by itself after this code; unknown codes: yes. */
 export function mayRetry(code: string): boolean {
   return Object.hasOwn(errorCodes, code) ? errorCodes[code as ErrorCode].retry : true;

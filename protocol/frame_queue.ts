@@ -1,5 +1,5 @@
 import type { Bytes } from "./bytes.ts";
-import { ProtocolError } from "./errors.ts";
+import { CutShort } from "./errors.ts";
 
 /** The frames of a stream one by one, where it hands out all of one read together. */
 export class FrameQueue {
@@ -13,12 +13,12 @@ export class FrameQueue {
   /**
    * The next frame's body.
    *
-   * @throws {ProtocolError} bad_frame, when there is none
+   * @throws {CutShort} when there is none
    */
   async next(): Promise<Bytes> {
     while (this.#waiting.length === 0) {
       const { done, value } = await this.#frames.read();
-      if (done) throw new ProtocolError("bad_frame", "The connection ended too early.");
+      if (done) throw new CutShort("The connection ended too early.");
       this.#waiting = value;
     }
     return this.#waiting.shift()!;

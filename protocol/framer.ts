@@ -6,7 +6,7 @@
  */
 
 import { type Bytes, readU32, writeU32 } from "./bytes.ts";
-import { ProtocolError } from "./errors.ts";
+import { CutShort, ProtocolError } from "./errors.ts";
 import { lengthBytes, nonceBytes, tagBytes } from "./limits.ts";
 
 /** The shortest body: a nonce and the tag of nothing. */
@@ -28,12 +28,16 @@ const bodyBytesMin = nonceBytes + tagBytes;
  * ```
  */
 export class UnframeStream extends TransformStream<Uint8Array, Bytes[]> {
-  /** @param bytesMax the limit in force, asked for each frame */
-  constructor(bytesMax: () => number) {
+  /**
+   * @param bytesMax the limit in force, asked for each frame
+   * @param prepare changes what was read before it is cut. (A stream of its own in front would let the
+   * source reuse its buffer too early: what lies between two streams has not been copied yet.)
+   */
+  constructor(bytesMax: () => number, prepare?: (bytes: Uint8Array) => Uint8Array) {
     const unframer = new Unframer(bytesMax);
     super({
       transform(chunk, controller) {
-        const bodies = unframer.push(chunk);
+        const bodies = unframer.push(prepare ? prepare(chunk) : chunk);
         if (bodies.length > 0) controller.enqueue(bodies);
       },
       flush: () => unframer.end(),
@@ -62,11 +66,13 @@ export function frame(...parts: readonly Uint8Array[]): Bytes {
   return bytes;
 }
 
+const nothing: Bytes = new Uint8Array(0);
+
 /** The state between two reads: the beginning of one frame, if any. */
 class Unframer {
   readonly #bytesMax: () => number;
   /** The bytes of a frame that has begun, length included; grows with what comes. */
-  #partial: Bytes = new Uint8Array(0);
+  #partial = nothing;
   #filled = 0;
 
   constructor(bytesMax: () => number) {
@@ -85,7 +91,7 @@ class Unframer {
   /** The input ended: between frames is the only right place for that. */
   end(): void {
     if (this.#filled > 0) {
-      throw new ProtocolError("bad_frame", "The connection ended in the middle of a frame.");
+      throw new CutShort("The connection ended in the middle of a frame.");
     }
   }
 
@@ -100,7 +106,7 @@ class Unframer {
     else if (this.#filled === goal && goal > lengthBytes) {
       bodies.push(this.#partial.subarray(lengthBytes, goal));
       this.#filled = 0;
-      this.#partial = new Uint8Array(0);
+      this.#partial = nothing;
     }
     return taken;
   }

@@ -38,6 +38,9 @@ export const frameBytesMaxBeforeLogin = 1 * KiB;
 /** What all messages of one frame may have together. */
 export const frameMessagesBytesMax = frameBytesMax - nonceBytes - tagBytes;
 
+/** Messages that one frame may have: they are handled in one turn. */
+export const frameMessagesMax = 4096;
+
 /** The payload of one entry. */
 export const payloadBytesMax = 64 * KiB;
 
@@ -53,6 +56,9 @@ export const segmentBytesMax = 256 * KiB;
 
 /** Channel 0 towards one peer: what may wait there before the peer counts as too slow. */
 export const controlBytesMax = 512 * KiB;
+
+/** Lines that may wait for a classic client: a batch in full, each byte written out as four. */
+export const classicLinesBytesMax = 2 * MiB;
 
 /** Entries that a room may hold between publish and append before publishers are not read. */
 export const pendingBytesMax = 512 * KiB;
@@ -85,8 +91,11 @@ export const silenceMaxMs = 30_000;
 /** A client that has heard nothing for so long, though the server pings, connects anew. */
 export const heardTimeoutMs = 60_000;
 
-/** What a client reads ahead of checking it. */
+/** What a client reads ahead of checking it, what it reads ahead of an answer, and what each thing read
+ * counts at least. */
 export const inboxBytesMax = 4 * MiB;
+export const inboxUnansweredBytesMax = 64 * MiB;
+export const queuedBytesMin = 256;
 
 /** How often the server looks for sessions that are silent or used up. */
 export const inspectMs = 5_000;
@@ -103,8 +112,13 @@ export const roundWritesPerTurn = 64;
 export const roundQuorum = 0.95;
 export const roundMs = 10;
 
-/** How long a full tail waits for a reader in its oldest segment before that reader catches up. */
-export const laggardMs = 50;
+/** A reader whose socket takes nothing for so long is not waited for by rounds. */
+export const stuckMs = 500;
+
+/** How long a full tail waits for a reader whose socket takes nothing before that reader catches up … */
+export const laggardMs = 250;
+/** … and how long where many of its readers are so. */
+export const laggardsMs = 1_000;
 
 /** A reader that fell behind the tail is attached again no sooner than this; doubles up to the max. */
 export const reattachMs = 1_000;
@@ -123,8 +137,16 @@ export const leaveGraceMs = 10_000;
 export const peopleMax = 64;
 export const whoNamesMax = 500;
 
-/** Requests of one session that may wait for an answer. */
-export const requestsMax = 64;
+/** What a session may ask for, publishing aside: so much at once … */
+export const requestsBurst = 64;
+/** … and so much a second. Beyond that it is read more slowly … */
+export const requestsPerSecond = 50;
+/** … and who is so far ahead of that is sent away. */
+export const requestsAheadMsMax = 2_000;
+
+/** Devices of one user that are remembered, and guests who have left. */
+export const userDevicesMax = 16;
+export const guestsRememberedMax = 1000;
 
 /** Names of users. */
 export const nameCharsMax = 32;
@@ -140,5 +162,5 @@ export const outboxBytesMax = 1 * MiB;
 export const reconnectMs = 250;
 export const reconnectMsMax = 30_000;
 
-/** A line of input longer than this ends the client: there is no keeping it. */
-export const lineBytesMax = 16 * MiB;
+/** How long connecting may take, and how long the handshake and the login after it. */
+export const dialTimeoutMs = 10_000;

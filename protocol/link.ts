@@ -27,30 +27,55 @@ const spareMax = 32;
 
 /**
  * The bytes of a link, read on demand. A chunk is valid until the next one is asked for: who keeps
- * bytes copies them, as the framer does.
+ * bytes copies them, as the framer does. Leaving the loop does not close the link: what reads may have
+ * met a fault that the peer is still to be told.
  *
  * @param first bytes that were read already
  */
-export function readable(link: Link, first?: Uint8Array): ReadableStream<Uint8Array> {
+export async function* chunks(link: Link, first?: Uint8Array): AsyncGenerator<Uint8Array> {
+  let filled = first?.length ?? 0;
+  if (first && filled > 0) yield first;
+  first = undefined; // A connection may be idle for long; it need not hold this.
   const idle = new Uint8Array(idleBytes);
   let buffer: Uint8Array = idle;
-  let filled = first?.length ?? 0;
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (first && first.length > 0) controller.enqueue(first);
-    },
-    async pull(controller) {
+  try {
+    while (true) {
       buffer = fitting(buffer, idle, filled);
       const count = await link.read(buffer);
-      if (count === null) {
-        release(buffer, idle);
-        return controller.close();
-      }
+      if (count === null) return;
       filled = count;
-      controller.enqueue(buffer.subarray(0, count));
-    },
-    cancel: () => link.close(),
-  }, { highWaterMark: 0 });
+      yield buffer.subarray(0, count);
+    }
+  } finally {
+    release(buffer, idle);
+  }
+}
+
+/**
+ * A stream's output, fed with the bytes of a link as it asks for them. (Piping does the same with two
+ * more streams' worth of memory for each connection.)
+ *
+ * @param first bytes that were read already
+ */
+export function through<Output>(
+  link: Link,
+  { readable, writable }: ReadableWritablePair<Output, Uint8Array>,
+  first?: Uint8Array,
+): ReadableStream<Output> {
+  void feed(chunks(link, first), writable.getWriter());
+  return readable;
+}
+
+async function feed(
+  source: AsyncIterable<Uint8Array>,
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+): Promise<void> {
+  try {
+    for await (const chunk of source) await writer.write(chunk);
+    await writer.close();
+  } catch (cause) {
+    await writer.abort(cause).catch(() => {}); // It has failed by itself; its reader knows why.
+  }
 }
 
 /** The small buffer for who reads little, a large one for who filled it. */

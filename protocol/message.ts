@@ -19,6 +19,7 @@ import {
 } from "./bytes.ts";
 import { ProtocolError } from "./errors.ts";
 import {
+  frameMessagesMax,
   hashBytes,
   idBytes,
   lengthBytes,
@@ -109,7 +110,7 @@ const controls = {
       retryAfterMs: z.number().min(0).optional(),
       request: requestId.optional(),
       messageId: id.optional(),
-      fatal: z.boolean().default(false),
+      fatal: z.boolean().optional(),
     }),
   },
   /** Either: are you there? Answered by `pong`. */
@@ -161,10 +162,6 @@ const controls = {
 export type ControlName = keyof typeof controls;
 /** What a control message holds. */
 export type Control<Name extends ControlName> = z.output<(typeof controls)[Name]["schema"]>;
-/** What is given to encode one: defaults may be left out. */
-type ControlInput<Name extends ControlName> = Name extends "error"
-  ? Omit<Control<"error">, "fatal"> & { fatal?: boolean }
-  : Control<Name>;
 
 /** Who is behind a device. */
 export type Person = z.output<typeof person>;
@@ -216,7 +213,7 @@ const namesByKind = new Map<number, ControlName>(
 /** Encodes a control message. */
 export function encodeControl<Name extends ControlName>(
   name: Name,
-  value: ControlInput<Name>,
+  value: Control<Name>,
 ): Bytes {
   const { kind, schema } = controls[name];
   const json = JSON.stringify(z.encode(schema as z.ZodType, value));
@@ -252,7 +249,9 @@ function encode(kind: number, ...body: Uint8Array[]): Bytes {
  */
 export function decodeMessages(frame: Uint8Array): Message[] {
   const messages: Message[] = [];
+  let count = 0;
   for (let at = 0; at < frame.length;) {
+    if (++count > frameMessagesMax) throw new ProtocolError("bad_message");
     if (frame.length - at < headerBytes) throw new ProtocolError("bad_message");
     const end = at + lengthBytes + readU32(frame, at);
     if (end > frame.length || end < at + headerBytes) throw new ProtocolError("bad_message");

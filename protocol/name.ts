@@ -11,6 +11,9 @@ import { nameCharsMax } from "./limits.ts";
 /** Letters and digits of any script, `.`, `_`, `-`; the first one a letter or digit. */
 const pattern = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u;
 
+/** Some letters show nothing (Hangul fillers, say): with them a name would look like another. */
+const invisible = /\p{Default_Ignorable_Code_Point}/u;
+
 /**
  * A name in its one form (NFKC, no space around it).
  *
@@ -18,7 +21,7 @@ const pattern = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u;
  */
 export function normalizeName(name: string): string {
   const normal = name.normalize("NFKC").trim();
-  if ([...normal].length > nameCharsMax || !pattern.test(normal)) {
+  if ([...normal].length > nameCharsMax || !pattern.test(normal) || invisible.test(normal)) {
     throw new ProtocolError("bad_name");
   }
   return normal;
@@ -29,7 +32,9 @@ export function normalizeName(name: string): string {
  * (Unicode Technical Standard 39, section 4), digits that pass for letters too.
  */
 export function skeleton(name: string): string {
-  const lower = unhomoglyph(name.normalize("NFKC").toLowerCase()).toLowerCase();
+  // Accents first: taken whole, "ö" looks like an Arabic letter to the table, and not like "o".
+  const bare = name.normalize("NFKD").replace(/[\u0300-\u036f]/g, "");
+  const lower = unhomoglyph(bare.normalize("NFKC").toLowerCase()).toLowerCase();
   return unhomoglyph(lower.normalize("NFD").replace(/\p{M}/gu, "")).replace(
     /[01i|]/g,
     (char) => char === "0" ? "o" : "l",

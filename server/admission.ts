@@ -17,16 +17,19 @@ export interface AdmissionLimits {
 
 /** One connection that has not logged in yet. */
 export interface Candidate {
+  /** Bytes came from it: it is not one of those who only hold a place. */
+  spoke(): void;
   /** It has logged in, or has ended. Safe to call twice. */
   passed(): void;
 }
 
 interface Waiting {
   readonly sinceMs: number;
+  hasSpoken: boolean;
   readonly evict: () => void;
 }
 
-/** How long a connection may wait undisturbed while others want its place. */
+/** How long a connection that has said something may keep its place while others want it. */
 const undisturbedMs = 1_000;
 
 /** MUST be told of every end, or places leak. */
@@ -49,33 +52,42 @@ export class Admission {
   }
 
   /**
-   * Lets a connection try to log in. When all places are taken, the one that has waited longest goes.
+   * Lets a connection try to log in. When all places are taken, the one that has waited longest goes:
+   * of those who have said nothing (a client of ours speaks at once), else of all who had their time.
    *
    * @param evict ends the connection, so that it makes room
    * @throws {ProtocolError} server_full, too_many_connections
    */
   enter(remote: string, evict: () => void): Candidate {
-    if (this.#connections >= this.#limits.connectionsMax) throw new ProtocolError("server_full");
+    if (this.#connections > this.#limits.connectionsMax) throw new ProtocolError("server_full");
     const address = addressGroup(remote);
     const fromThere = this.#byAddress.get(address) ?? 0;
     if (fromThere >= this.#limits.addressConnectionsMax && !isLoopback(remote)) {
       throw new ProtocolError("too_many_connections");
     }
     if (this.#waiting.size >= this.#limits.handshakesMax) this.#evictOldest();
-    const waiting = { sinceMs: this.#clock.now(), evict };
+    const waiting = { sinceMs: this.#clock.now(), hasSpoken: false, evict };
     this.#waiting.add(waiting);
     this.#byAddress.set(address, fromThere + 1);
-    return { passed: () => this.#pass(waiting, address) };
+    let isPassed = false;
+    return {
+      spoke: () => waiting.hasSpoken = true,
+      passed: () => {
+        if (isPassed) return;
+        isPassed = true;
+        this.#waiting.delete(waiting);
+        this.#countDown(address);
+      },
+    };
   }
 
-  /** Counts a connection; the returned function ends that. */
+  /** Counts a connection before it enters; the returned function ends that. */
   count(): () => void {
     this.#connections++;
     return () => void this.#connections--;
   }
 
-  #pass(waiting: Waiting, address: string): void {
-    if (!this.#waiting.delete(waiting)) return;
+  #countDown(address: string): void {
     const left = this.#byAddress.get(address)! - 1;
     if (left > 0) this.#byAddress.set(address, left);
     else this.#byAddress.delete(address);
@@ -83,12 +95,16 @@ export class Admission {
 
   #evictOldest(): void {
     const [oldest] = this.#waiting;
-    if (!oldest || this.#clock.now() - oldest.sinceMs < undisturbedMs) {
+    const silent = this.#waiting.values().find(({ hasSpoken }) => !hasSpoken);
+    const hadItsTime = oldest && this.#clock.now() - oldest.sinceMs >= undisturbedMs;
+    const goes = silent ?? (hadItsTime ? oldest : undefined);
+    if (!goes) {
       throw new ProtocolError("server_full", "Too many logins at once. Try again in a moment.", {
         retryAfterMs: undisturbedMs,
       });
     }
-    oldest.evict();
+    this.#waiting.delete(goes); // Before its end: until then nobody else is evicted for it.
+    goes.evict();
   }
 }
 

@@ -38,7 +38,9 @@ export async function catchUp(options: CatchUp): Promise<void> {
     } else if (result.type === "page") {
       reader.send(await options.vouch(result.page));
       cursor = result.page.end;
-    } else if (!options.attach(cursor)) {
+    } else if (options.attach(cursor)) {
+      return;
+    } else {
       await options.delivered();
     }
   }

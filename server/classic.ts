@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { openClassicFrame } from "../crypto/classic_frame.ts";
-import { concat, equal } from "../protocol/bytes.ts";
+import { type Bytes, concat, equal } from "../protocol/bytes.ts";
 import {
   classicPrompt,
   type ClassicRefusal,
@@ -17,8 +17,13 @@ import { ClassicClientReader, type ClassicInput } from "../protocol/classic_clie
 import { type Clock, pause } from "../protocol/clock.ts";
 import { Content, encodeCore, type Entry, Proof } from "../protocol/entry.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { classicNameTriesMax, controlBytesMax, silenceMaxMs } from "../protocol/limits.ts";
-import { type Link, readable } from "../protocol/link.ts";
+import {
+  classicLinesBytesMax,
+  classicNameTriesMax,
+  payloadBytesMax,
+  silenceMaxMs,
+} from "../protocol/limits.ts";
+import { chunks, type Link } from "../protocol/link.ts";
 import type { Person } from "../protocol/message.ts";
 import type { TokenBucket } from "./bucket.ts";
 import type { Greeting } from "./greeting.ts";
@@ -56,6 +61,9 @@ export class ClassicSession {
   readonly #reader = new ClassicClientReader();
   #guest: Guest | undefined;
   #triesLeft = classicNameTriesMax;
+  #isOver = false;
+  /** Ends the pause that reading makes. */
+  #readOn: () => void = () => {};
 
   constructor(options: ClassicOptions) {
     this.#options = options;
@@ -67,10 +75,11 @@ export class ClassicSession {
   async run({ first, isPrompted }: Pick<Greeting, "first" | "isPrompted">): Promise<void> {
     if (!isPrompted) this.#write(new TextEncoder().encode(classicPrompt));
     try {
-      for await (const bytes of readable(this.#options.link, first)) {
+      for await (const bytes of chunks(this.#options.link, first)) {
         this.#reader.push(bytes);
         for (let next = this.#reader.next(); next; next = this.#reader.next()) {
           await this.#take(next);
+          if (this.#isOver) return;
         }
       }
     } catch (cause) {
@@ -85,11 +94,18 @@ export class ClassicSession {
 
   /** Looks whether it takes what it is sent. */
   inspect(nowMs: number): void {
-    if (this.#writer.stalledMs(nowMs) > silenceMaxMs) this.#options.link.close();
+    if (this.#writer.stalledMs(nowMs) > silenceMaxMs) this.fail();
   }
 
-  /** Ends it; the original has no words for why. */
+  /** Resolves when all that it has been sent is written, or it has ended. */
+  written(): Promise<void> {
+    return this.#writer.idle();
+  }
+
+  /** Ends it, whatever it has left to say; the original has no words for why. */
   fail(): void {
+    this.#isOver = true;
+    this.#readOn();
     this.#options.link.close();
   }
 
@@ -131,28 +147,43 @@ export class ClassicSession {
   async #say({ person, lobby }: Guest, text: string): Promise<void> {
     const { publishes, clock } = this.#options;
     for (let waitMs = publishes.tryTake(); waitMs > 0; waitMs = publishes.tryTake()) {
-      await pause(clock, waitMs);
+      await this.#wait((resolve) => clock.timer(waitMs, resolve));
+      if (this.#isOver) return;
     }
-    await lobby.room.drained();
+    if (lobby.room.isCongested) {
+      await this.#wait((resolve) => void lobby.room.drained().then(resolve));
+    }
     const payload = new TextEncoder().encode(text);
+    // Bytes that are no UTF-8 have become three each.
+    if (payload.length > payloadBytesMax) throw new ProtocolError("too_large");
     const draft = { proof: Proof.unverified, content: Content.text, messageId: newId(), payload };
     lobby.room.publish({ deviceId: person.deviceId, core: encodeCore(draft) });
+  }
+
+  /** Waits, but not longer than the session lasts. */
+  #wait(begin: (resolve: () => void) => (() => void) | void): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = begin(resolve);
+      this.#readOn = () => {
+        cancel?.();
+        resolve();
+      };
+    });
   }
 
   /** Writes what others said. */
   #show(entries: readonly Entry[]): void {
     const { people } = this.#options;
-    for (const { deviceId, core } of entries) {
-      const isSpoken = core.content === Content.text || core.content === Content.action;
-      if (!isSpoken || equal(deviceId, this.#guest!.person.deviceId)) continue;
-      const name = people.behind(deviceId)?.name ?? "unknown";
-      const text = new TextDecoder().decode(core.payload);
-      this.#write(encodeClassicMessage(name, text, core.content === Content.action));
+    for (const entry of entries) {
+      const { content } = entry.core;
+      const isSpoken = content === Content.text || content === Content.action;
+      if (!isSpoken || equal(entry.deviceId, this.#guest!.person.deviceId)) continue;
+      this.#write(shownLines(entry, people));
     }
   }
 
   #write(bytes: Uint8Array): void {
-    if (!this.#lines.push(bytes)) return this.#options.link.close(); // It reads too slowly.
+    if (!this.#lines.push(bytes)) return this.fail(); // It reads too slowly.
     this.#writer.wake(this.#lines);
   }
 
@@ -165,6 +196,21 @@ export class ClassicSession {
   }
 }
 
+/** Lines by entry: they are the same for all who read them. */
+const shown = new WeakMap<Entry, Bytes>();
+
+function shownLines(entry: Entry, people: People): Bytes {
+  const { deviceId, core } = entry;
+  let lines = shown.get(entry);
+  if (!lines) {
+    const name = people.behind(deviceId)?.name ?? "unknown";
+    const text = new TextDecoder().decode(core.payload);
+    lines = encodeClassicMessage(name, text, core.content === Content.action);
+    shown.set(entry, lines);
+  }
+  return lines;
+}
+
 /** How long a client that is sent away may take to read the last line. */
 const lastLineMs = 200;
 
@@ -175,7 +221,7 @@ class Lines implements Source {
 
   /** Adds a line; false when too much is waiting already. */
   push(line: Uint8Array): boolean {
-    if (this.#bytes + line.length > controlBytesMax) return false;
+    if (this.#bytes + line.length > classicLinesBytesMax) return false;
     this.#waiting.push(line);
     this.#bytes += line.length;
     return true;

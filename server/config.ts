@@ -32,7 +32,7 @@ function upTo(max: number) {
   return { right: `a whole number from 1 to ${max}`, parse: count(max) };
 }
 
-const listenAddress = z.string().transform((text, context) => {
+const address = z.string().transform((text, context) => {
   try {
     return parseAddress(text);
   } catch {
@@ -41,6 +41,12 @@ const listenAddress = z.string().transform((text, context) => {
   }
 });
 
+/** Whether it is a host, perhaps with a port. */
+function isHost(text: string): boolean {
+  const result = address.safeParse(text);
+  return result.success && result.data.host !== "";
+}
+
 /** Every setting of the server. */
 export const settings = {
   port: {
@@ -48,20 +54,19 @@ export const settings = {
     fallback: ":9000",
     about: "where to listen: a port, or an address with one",
     right: "9000, :9000, 127.0.0.1:9000 or [::1]:9000",
-    parse: listenAddress,
+    parse: address,
   },
   data: {
     flag: "data",
     fallback: "./data",
-    about: "the folder of the server's identity",
+    about: "the folder of the server's identity and invitation",
     right: "the path of a folder",
     parse: z.string().min(1),
   },
   join: {
     flag: "join",
     fallback: "invite",
-    about:
-      "whether new users from other machines need the link's invitation (invite) or not (open)",
+    about: "whether new users from other machines need the link's invitation",
     ...oneOf(["invite", "open"]),
   },
   classic: {
@@ -73,14 +78,14 @@ export const settings = {
   linkHost: {
     flag: "link-host",
     fallback: "",
-    about: "the host (and port) in the link that is printed; empty: an address of this machine",
+    about: "the host in the link that is printed; without it, an address of this machine",
     right: "chat.example.org or chat.example.org:9000",
-    parse: z.string().refine((text) => text === "" || listenAddress.safeParse(text).success),
+    parse: z.string().refine((text) => text === "" || isHost(text)),
   },
   quiet: {
     flag: "quiet",
     fallback: "off",
-    about: "on: no lines about connections, which hold addresses",
+    about: "whether to leave out the lines about connections: they hold addresses",
     ...oneOf(["on", "off"]),
   },
   logLevel: {
@@ -188,7 +193,7 @@ export interface ConfigSources {
 }
 
 /**
- * The configuration: flags over environment over `.env` over defaults.
+ * The configuration: flags over environment over `.env` over defaults; what is empty counts as not set.
  *
  * @throws {ConfigError} for a bad value
  */
@@ -199,9 +204,9 @@ export function loadConfig({ flags, env, file }: ConfigSources): Config {
       { value: flags[setting.flag], origin: `--${setting.flag}` },
       { value: env[variable], origin: variable },
       { value: file[variable], origin: `${variable} in .env` },
-      { value: setting.fallback, origin: "the default" },
     ];
-    const { value, origin } = sources.find(({ value }) => value !== undefined)!;
+    const { value, origin } = sources.find(({ value }) => value) ??
+      { value: setting.fallback, origin: "the default" };
     const result = setting.parse.safeParse(value!.trim());
     if (!result.success) {
       throw new ConfigError(`${origin} is "${value}". Right would be ${setting.right}.`);

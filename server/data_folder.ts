@@ -11,13 +11,22 @@ import { type Bytes, fromBase64Url, toBase64Url } from "../protocol/bytes.ts";
 const invitationBytes = 16;
 const identityBytes = 32;
 
+/** A file does not hold what it should. The text says which, and what to do. */
+export class DamagedFileError extends Error {
+  override readonly name = "DamagedFileError";
+}
+
 /** What the folder holds. */
 export interface DataFolder {
   readonly identity: SigningKey;
   readonly invitation: Bytes;
 }
 
-/** Reads the folder; what is missing is made. */
+/**
+ * Reads the folder; what is missing is made.
+ *
+ * @throws {DamagedFileError} and what the system says of files
+ */
 export async function openDataFolder(path: string): Promise<DataFolder> {
   await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   return {
@@ -34,7 +43,7 @@ async function secretFile(path: string, bytes: number): Promise<Bytes> {
     return secret;
   } catch (cause) {
     if (cause instanceof SyntaxError) {
-      throw new Error(
+      throw new DamagedFileError(
         `${path} is damaged. Put it back from a backup; without it, remove it, and tell your users ` +
           `that the server has a new identity.`,
         { cause },

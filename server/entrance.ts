@@ -21,18 +21,20 @@ export class Entrance {
   #written: Promise<void> = Promise.resolve();
   #sealing: SealingChannel | undefined;
   #cancelDeadline: () => void = () => {};
+  readonly #startedMs: number;
   #isMute = false;
   #isOver = false;
 
   constructor(link: Link, clock: Clock) {
     this.#link = link;
     this.#clock = clock;
+    this.#startedMs = clock.now();
   }
 
-  /** Ends the connection with this error unless another deadline is set, or it is cancelled. */
-  deadline(ms: number, error: ProtocolError): void {
-    this.#cancelDeadline();
-    this.#cancelDeadline = this.#clock.timer(ms, () => void this.end(error));
+  /** It is a client of ours, or may be one: it has so long to log in, counted from its first moment. */
+  ours(loginTimeoutMs: number): void {
+    this.#isMute = false;
+    this.#deadline(loginTimeoutMs - (this.#clock.now() - this.#startedMs));
   }
 
   /** It is logged in: what the session writes goes through its writer from now on. */
@@ -44,7 +46,7 @@ export class Entrance {
   /** It is a person at a classic client, who has longer and could not read our frames. */
   classic(): void {
     this.#isMute = true;
-    this.deadline(classicNameTimeoutMs, new ProtocolError("login_timeout"));
+    this.#deadline(classicNameTimeoutMs);
   }
 
   /** Whether it is logged in, or at its end. */
@@ -67,11 +69,22 @@ export class Entrance {
     if (this.#isOver) return;
     this.#isOver = true;
     if (!this.#isMute) {
-      // Closing at once would reset the connection where bytes of the peer's are still unread.
-      const lingered = pause(this.#clock, lingerMs);
-      await this.write(await this.#encode(error)).then(() => lingered, () => {});
+      // Closing at once would reset the connection where bytes of the peer's are still unread. The
+      // write is not waited for: a peer that takes nothing is not to be kept.
+      this.write(await this.#encode(error)).catch(() => this.#link.close());
+      await pause(this.#clock, lingerMs);
     }
     this.#link.close();
+  }
+
+  /** Ends the connection in so long, unless another deadline is set. */
+  #deadline(ms: number): void {
+    this.#cancelDeadline();
+    if (this.#isOver) return;
+    this.#cancelDeadline = this.#clock.timer(
+      Math.max(0, ms),
+      () => void this.end(new ProtocolError("login_timeout")),
+    );
   }
 
   async #encode({ code, message: text, retryAfterMs }: ProtocolError): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 import type { Person } from "../protocol/message.ts";
-import type { TokenBucket } from "./bucket.ts";
 import type { Hub, PeopledRoom } from "./hub.ts";
 import type { People } from "./people.ts";
+import type { PublishBudget } from "./publish_budget.ts";
 import type { Reader } from "./reader.ts";
 
 /** A logged-in session, as the handlers of commands see it. */
@@ -10,7 +10,7 @@ export interface Member extends Reader {
   readonly hub: Hub;
   readonly people: People;
   /** Publishes of this user, whichever session they come by. */
-  readonly publishes: TokenBucket;
+  readonly publishes: PublishBudget;
   /** The rooms that this session reads. */
   readonly rooms: Set<PeopledRoom>;
   /** The message that was refused as too fast: none is taken before it comes again, or order is lost. */

@@ -8,7 +8,14 @@
  */
 
 import type { Clock } from "../protocol/clock.ts";
-import { laggardMs, roundMs, roundQuorum, roundWritesPerTurn } from "../protocol/limits.ts";
+import {
+  laggardMs,
+  laggardsMs,
+  roundMs,
+  roundQuorum,
+  roundWritesPerTurn,
+  stuckMs,
+} from "../protocol/limits.ts";
 import type { Mark, Segment, Tail } from "./tail.ts";
 import type { Source, Writer } from "./writer.ts";
 
@@ -57,6 +64,8 @@ export class Rounds {
   readonly #clock: Clock;
   readonly #tail: Tail;
   readonly #places: Place[] = [];
+  /** Those in no segment: there was nothing that they had not got. */
+  readonly #outside = new Set<Place>();
   #round = 0;
   #goal = 0;
   /** Places that have yet to reach the goal before the round is over. */
@@ -86,19 +95,29 @@ export class Rounds {
     place.index = this.#places.length;
     place.round = this.#round;
     this.#places.push(place);
-    this.#enter(place);
+    if (!this.#enter(place)) this.#outside.add(place);
     writer.wake(place);
     return place;
   }
 
-  /** The places in the oldest segment: who a full tail waits for. */
+  /**
+   * Who a full tail waits for in vain: those in its oldest segment whose socket takes nothing. A few
+   * are given up soon; where many wait, the receivers are busy, and more patience is due.
+   */
   laggards(): Place[] {
-    return this.#places.filter(({ segment }) => segment && this.#tail.isOldest(segment));
+    const nowMs = this.#clock.now();
+    const last = this.#places.filter(({ segment }) => segment && this.#tail.isOldest(segment));
+    const areFew = last.length <= Math.max(1, this.#places.length * (1 - roundQuorum));
+    const patienceMs = areFew ? laggardMs : laggardsMs;
+    return last.filter(({ writer }) => writer.stalledMs(nowMs) >= patienceMs);
   }
 
   /** Lets go of segments that are to be dropped. */
   rest(): void {
-    for (const place of this.#places) this.#leave(place);
+    for (const place of this.#places) {
+      this.#leave(place);
+      this.#outside.add(place);
+    }
   }
 
   /** Ends its timer. */
@@ -124,12 +143,14 @@ export class Rounds {
     place.index = -1;
     place.writer.forget(place);
     this.#leave(place);
+    this.#outside.delete(place);
     if (place.isStuck) this.#stuck--;
     else if (place.round !== this.#round) this.#countDown();
   }
 
   /** The tail has grown. */
   announce(): void {
+    this.#letIn();
     if (this.isOver) this.#start();
     else this.#cancelTimer ??= this.#clock.timer(roundMs, () => this.#start());
   }
@@ -171,7 +192,7 @@ export class Rounds {
     while (round === this.#round && this.#cursor < end) {
       const place = this.#places[this.#cursor++]!;
       place.writer.wake(place);
-      if (!place.isStuck && place.writer.stalledMs(nowMs) > laggardMs) this.#stick(place);
+      if (!place.isStuck && place.writer.stalledMs(nowMs) > stuckMs) this.#stick(place);
     }
     if (round !== this.#round) return;
     if (this.#cursor < this.#places.length) this.#clock.turn(() => this.#turn(round));
@@ -191,6 +212,11 @@ export class Rounds {
   #countDown(): void {
     this.#waitingFor--;
     if (this.#waitingFor === 0 && this.#goal < this.#tail.end) this.#start();
+  }
+
+  /** Who was in no segment gets into the one with its next bytes before that could be dropped. */
+  #letIn(): void {
+    for (const place of this.#outside) if (this.#enter(place)) this.#outside.delete(place);
   }
 
   /** Puts a place into the segment that holds its next bytes. */

@@ -7,24 +7,29 @@
 
 import { getLogger } from "@logtape/logtape";
 import { ChannelError } from "../crypto/channel.ts";
-import type { Clock } from "../protocol/clock.ts";
+import { type Clock, pause } from "../protocol/clock.ts";
 import { type ErrorCode, errorCodes, ProtocolError } from "../protocol/errors.ts";
 import {
   channelBytesMax,
   channelFramesMax,
   flushTimeoutMs,
+  lingerMs,
   pingAfterMs,
+  requestsAheadMsMax,
+  requestsBurst,
+  requestsPerSecond,
   sessionMs,
   silenceMaxMs,
 } from "../protocol/limits.ts";
 import type { Link } from "../protocol/link.ts";
 import { decodeMessages, encodeControl, type Message, type Person } from "../protocol/message.ts";
-import type { TokenBucket } from "./bucket.ts";
+import { TokenBucket } from "./bucket.ts";
 import { handlerOf } from "./commands.ts";
 import type { Hub, PeopledRoom } from "./hub.ts";
 import type { Pair } from "./login.ts";
 import type { Member } from "./member.ts";
 import type { People } from "./people.ts";
+import type { PublishBudget } from "./publish_budget.ts";
 import { Writer } from "./writer.ts";
 
 const log = getLogger(["broadcast", "session"]);
@@ -37,26 +42,40 @@ export interface SessionOptions {
   readonly person: Person;
   readonly hub: Hub;
   readonly people: People;
-  readonly publishes: TokenBucket;
+  readonly publishes: PublishBudget;
   /** Frames and bytes that it may send. */
   readonly budgets: { readonly frames: TokenBucket; readonly bytes: TokenBucket };
 }
+
+/** What a message counts of the requests that a session may make; publishes have a budget of their own. */
+function costOf(message: Message): number {
+  if (message.type === "publish") return 0;
+  return message.type === "people" ? 1 + message.devices.length / devicesPerRequest : 1;
+}
+
+/** So many people cost as much as another request. */
+const devicesPerRequest = 8;
 
 /** MUST handle messages in the order sent; MUST leave its rooms when it ends, however it ends. */
 export class Session implements Member {
   readonly person: Person;
   readonly hub: Hub;
   readonly people: People;
-  readonly publishes: TokenBucket;
+  readonly publishes: PublishBudget;
   readonly rooms = new Set<PeopledRoom>();
   readonly writer: Writer;
   isLeaving = false;
   owed: Uint8Array | undefined;
   readonly #options: SessionOptions;
+  /** What it may ask for. A refused publish asks for an answer too, but costs little. */
+  readonly #requests: TokenBucket;
   readonly #startedMs: number;
   #heardMs: number;
   #pingedMs = 0;
-  #isEnding = false;
+  /** Set once it is to end; resolves when it has been told why, and the connection is closed. */
+  #ending: Promise<void> | undefined;
+  /** Ends the pause that reading makes. */
+  #readOn: () => void = () => {};
 
   constructor(options: SessionOptions) {
     const { link, clock, pair } = options;
@@ -65,6 +84,7 @@ export class Session implements Member {
     this.hub = options.hub;
     this.people = options.people;
     this.publishes = options.publishes;
+    this.#requests = new TokenBucket(clock, requestsPerSecond, requestsBurst);
     this.#startedMs = this.#heardMs = clock.now();
     this.writer = new Writer(link, (messages) => pair.sealing.seal(messages), clock, (cause) => {
       log.debug("write failed: {cause}", { cause });
@@ -84,17 +104,23 @@ export class Session implements Member {
     try {
       await this.#take(early);
       for (let next = await frames.read(); !next.done; next = await frames.read()) {
-        if (this.#isEnding) continue;
+        if (this.#ending) continue;
         this.#heardMs = this.#options.clock.now();
         await this.#take(next.value);
       }
     } catch (cause) {
-      await this.#endBecause(cause);
+      this.#endBecause(cause);
     } finally {
+      await this.#ending;
       this.#leaveRooms();
       this.writer.close();
       this.#options.link.close();
     }
+  }
+
+  /** Resolves when all that it has been sent is written, or it has ended. */
+  written(): Promise<void> {
+    return this.writer.idle();
   }
 
   send(message: Uint8Array): void {
@@ -102,24 +128,18 @@ export class Session implements Member {
   }
 
   end(): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
-    const { clock, link } = this.#options;
-    const cancel = clock.timer(flushTimeoutMs, () => link.close());
-    void this.writer.idle().then(() => {
-      cancel();
-      link.close();
-    });
+    this.#ending ??= this.#flush(0);
   }
 
   /** Tells the peer why, then ends. */
   fail(code: ErrorCode, text?: string, retryAfterMs?: number): void {
-    if (this.#isEnding) return;
+    if (this.#ending) return;
     log.debug("session ends: {code}", { code });
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
     const error = { code, text: text ?? errorCodes[code].text, fatal: true, ...wait };
-    this.writer.send(encodeControl("error", error));
-    this.end();
+    this.writer.send(encodeControl("error", error), true);
+    // Closing at once would reset the connection where bytes of the peer's are still unread.
+    this.#ending = this.#flush(lingerMs);
   }
 
   /** Looks whether the peer is alive and the session within its bounds; called now and then. */
@@ -152,12 +172,22 @@ export class Session implements Member {
       bytes += messages.length;
       for (const message of decodeMessages(messages)) this.#handle(message);
     }
-    await this.#rest(Math.max(budgets.frames.take(bodies.length), budgets.bytes.take(bytes)));
-    for (const { room } of this.rooms) if (room.isCongested) await room.drained();
+    const restMs = Math.max(
+      budgets.frames.take(bodies.length),
+      budgets.bytes.take(bytes),
+      this.#requests.take(0),
+    );
+    if (restMs > 0) await this.#wait((resolve) => this.#options.clock.timer(restMs, resolve));
+    for (const { room } of this.rooms) {
+      if (room.isCongested) await this.#wait((resolve) => void room.drained().then(resolve));
+    }
   }
 
   #handle(message: Message): void {
-    if (this.#isEnding) return;
+    if (this.#ending) return;
+    if (this.#requests.take(costOf(message)) > requestsAheadMsMax) {
+      throw new ProtocolError("slow_down");
+    }
     const handler = handlerOf(message);
     if (!handler) {
       throw new ProtocolError("bad_message", `A client may not send "${message.type}".`);
@@ -171,22 +201,45 @@ export class Session implements Member {
     }
   }
 
-  #rest(ms: number): Promise<void> | undefined {
-    if (ms <= 0) return;
-    return new Promise((resolve) => this.#options.clock.timer(ms, resolve));
+  /** Waits, but not longer than the session lasts. */
+  #wait(begin: (resolve: () => void) => (() => void) | void): Promise<void> {
+    if (this.#ending) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = begin(resolve);
+      this.#readOn = () => {
+        cancel?.();
+        resolve();
+      };
+    });
   }
 
-  async #endBecause(cause: unknown): Promise<void> {
+  #endBecause(cause: unknown): void {
     if (cause instanceof ProtocolError) this.fail(cause.code, cause.message);
     else if (cause instanceof ChannelError) this.fail("bad_frame", cause.message);
     else log.debug("read failed: {cause}", { cause });
-    if (this.#isEnding) await this.writer.idle();
+  }
+
+  /** Writes what is queued, but not for ever, and closes the connection. */
+  async #flush(lingeringMs: number): Promise<void> {
+    const { clock, link } = this.#options;
+    const cancel = clock.timer(flushTimeoutMs, () => link.close());
+    this.#readOn();
+    await Promise.resolve(); // A room may be in the middle of sending to this session.
+    this.#leaveRooms(); // Else a busy room would always have something more to write.
+    await this.writer.idle();
+    if (lingeringMs > 0) await pause(clock, lingeringMs);
+    cancel();
+    link.close();
   }
 
   #leaveRooms(): void {
-    for (const peopled of this.rooms) {
+    const rooms = [...this.rooms];
+    this.rooms.clear();
+    for (const peopled of rooms) {
       peopled.room.leave(this);
-      this.hub.depart(peopled, this.person.userId, this.isLeaving);
+      // To be shown at once costs as much as a message: who comes and goes all the time is not.
+      const isFinal = this.isLeaving && this.publishes.tryTake() === 0;
+      this.hub.depart(peopled, this.person.userId, isFinal);
     }
   }
 }

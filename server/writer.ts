@@ -66,10 +66,14 @@ export class Writer {
       this.#ready.length === 0;
   }
 
-  /** Queues a message on channel 0; false when the peer has left too much lying. */
-  send(message: Uint8Array): boolean {
+  /**
+   * Queues a message on channel 0; false when the peer has left too much lying.
+   *
+   * @param isLast it says why nothing follows: there is always room for it
+   */
+  send(message: Uint8Array, isLast = false): boolean {
     if (this.#closed) return true;
-    if (this.#messagesBytes + message.length > controlBytesMax) return false;
+    if (!isLast && this.#messagesBytes + message.length > controlBytesMax) return false;
     this.#messages.push(message);
     this.#messagesBytes += message.length;
     this.#next();

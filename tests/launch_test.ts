@@ -2,50 +2,65 @@ import { assertEquals } from "@std/assert";
 
 const ROOT = `${import.meta.dirname}/..`;
 
+const PLACES = [
+  "0.0.0.0:9000",
+  "0.0.0.0:1",
+  "127.0.0.1:9000",
+  "127.0.0.1:1",
+  "[::1]:9000",
+  "example.org:9000",
+  "example.org:1",
+];
+
+const PATHS = ["a", "b", "from .env", "link"];
+
 /** Stands in for main.ts: says what it may do. */
 const PROBE = `
 const may = (descriptor: Deno.PermissionDescriptor) =>
   Deno.permissions.querySync(descriptor).state === "granted";
-const files = Object.fromEntries(["a", "b", "from .env"].map((path) => [
-  path,
-  may({ name: "read", path }) && may({ name: "write", path }),
-]));
-const nets = Object.fromEntries(["0.0.0.0:1", "10.0.0.1:1", "example.org:1"].map((host) => [
-  host,
-  may({ name: "net", host }),
-]));
-console.log(JSON.stringify({ args: Deno.args, ...files, ...nets, run: may({ name: "run" }) }));
+const granted = [
+  ...${JSON.stringify(PATHS)}.flatMap((path) => [
+    ...may({ name: "read", path }) ? ["read " + path] : [],
+    ...may({ name: "write", path }) ? ["write " + path] : [],
+  ]),
+  ...${JSON.stringify(PLACES)}.filter((host) => may({ name: "net", host })),
+  ...["read", "write", "net", "run", "env", "ffi", "sys"].filter((name) => may({ name })),
+];
+console.log(JSON.stringify({ args: Deno.args, granted }));
 Deno.exit(7);
 `;
 
-const nothing = {
-  "a": false,
-  "b": false,
-  "from .env": false,
-  "0.0.0.0:1": false,
-  "10.0.0.1:1": false,
-  "example.org:1": false,
-  "run": false,
-};
+const folder = (path: string) => [`read ${path}`, `write ${path}`];
+const anywhere = [...PLACES, "net"];
 
 const CASES: readonly [args: string[], env: Record<string, string>, granted: string[]][] = [
-  [["start", "--data", "a"], { DATA: "b" }, ["a", "0.0.0.0:1"]],
-  [["start"], { DATA: "b", PORT: ":9000" }, ["b", "0.0.0.0:1"]],
-  [["start"], {}, ["from .env", "0.0.0.0:1"]],
-  [["start", "--port", "10.0.0.1:9000"], { DATA: "b" }, ["b", "10.0.0.1:1"]],
-  [["connect", "--home=a"], {}, ["a", "0.0.0.0:1", "10.0.0.1:1", "example.org:1"]],
-  [["connect"], { BROADCAST_HOME: "b" }, ["b", "0.0.0.0:1", "10.0.0.1:1", "example.org:1"]],
+  [["start", "--data", "a"], { DATA: "b" }, [...folder("a"), "0.0.0.0:9000"]],
+  [["start"], { DATA: "b", PORT: ":1" }, [...folder("b"), "0.0.0.0:1"]],
+  [["start"], {}, [...folder("from .env"), "0.0.0.0:9000"]],
+  [["start", "--port", "[::1]:9000"], { DATA: "b" }, [...folder("b"), "[::1]:9000"]],
+  [["start", "--port", "no port"], { DATA: "b" }, []],
+  [["connect", "--home=a"], {}, [...folder("a"), "127.0.0.1:9000"]],
+  [["connect"], { BROADCAST_HOME: "b", PORT: "1" }, [...folder("b"), "127.0.0.1:1"]],
+  [["connect", "--home", "a", "--plain", "[::1]"], {}, [...folder("a"), "[::1]:9000"]],
+  [["connect", "--home=a", "broadcast://Example.org:1"], {}, [...folder("a"), "example.org:1"]],
+  [
+    ["connect", "--home=a"],
+    { BROADCAST_LINK: `example.org#${"f".repeat(43)}` },
+    [...folder("a"), "example.org:9000"],
+  ],
+  [["connect", "--home=a", "--ask"], {}, [...folder("a"), ...anywhere]],
+  [["connect", "--home=a", "--link-file=link"], {}, [...folder("a"), "read link", ...anywhere]],
+  [["connect", "--home=a", "--hmoe=b"], {}, []],
 ];
 
 for (const [args, env, granted] of CASES) {
   const command = [...Object.entries(env).map((pair) => pair.join("=")), "task", ...args].join(" ");
-  Deno.test(`\`${command}\` may use ${granted.join(", ")}`, async () => {
+  Deno.test(`\`${command}\` may use ${granted.join(", ") || "nothing"}`, async () => {
     const project = await Deno.makeTempDir();
     try {
       await copyProject(project);
       const { code, stdout, stderr } = await runTask(project, args, env);
-      const expected = { args, ...nothing, ...Object.fromEntries(granted.map((of) => [of, true])) };
-      assertEquals(JSON.parse(stdout || "{}"), expected, stderr);
+      assertEquals(JSON.parse(stdout || "{}"), { args, granted }, stderr);
       assertEquals(code, 7);
     } finally {
       await Deno.remove(project, { recursive: true });
@@ -55,9 +70,14 @@ for (const [args, env, granted] of CASES) {
 
 /** The project with a main.ts that only says what it may do. */
 async function copyProject(to: string): Promise<void> {
-  await Deno.mkdir(`${to}/tools`);
-  for (const path of ["deno.lock", "launch.ts", "folders.ts", "tools/deno_path.ts"]) {
-    await Deno.copyFile(`${ROOT}/${path}`, `${to}/${path}`);
+  for (const folder of [".", "protocol", "tools"]) {
+    await Deno.mkdir(`${to}/${folder}`, { recursive: true });
+    for await (const { name, isFile } of Deno.readDir(`${ROOT}/${folder}`)) {
+      const path = `${folder}/${name}`;
+      if (isFile && /\.(ts|lock)$/.test(name)) {
+        await Deno.copyFile(`${ROOT}/${path}`, `${to}/${path}`);
+      }
+    }
   }
   const config = await Deno.readTextFile(`${ROOT}/deno.json`);
   await Deno.writeTextFile(`${to}/deno.json`, config.replaceAll(`"./std/`, `"${ROOT}/std/`));
@@ -69,7 +89,7 @@ async function runTask(cwd: string, args: string[], env: Record<string, string>)
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", ...args],
     cwd,
-    env: { DATA: "", PORT: "", BROADCAST_HOME: "", ...env },
+    env: { DATA: "", PORT: "", BROADCAST_HOME: "", BROADCAST_LINK: "", ...env },
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };

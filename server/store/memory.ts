@@ -18,16 +18,35 @@ interface Block extends Page {
   /** The chain's hash before its first entry. */
   readonly before: Uint8Array;
   /** For each entry, what it is known by. */
-  readonly keys: readonly string[];
+  readonly keys: readonly EntryKey[];
+}
+
+/** An author's device and the message id that it gave, as keys of maps. */
+interface EntryKey {
+  readonly ids: Map<string, number>;
+  readonly id: string;
 }
 
 /** A log in memory: its newest blocks, and where they begin and end. */
 class Log {
   readonly blocks: Block[] = [];
-  readonly seqs = new Map<string, number>();
+  /** By device, then by message id: the seq. */
+  readonly seqs = new Map<string, Map<string, number>>();
   bytes = 0;
-  end: Cursor = { seq: 0, hash: chainStart };
+  end: Cursor;
   timeMs = 0;
+
+  constructor(roomId: Uint8Array) {
+    this.end = { seq: 0, hash: chainStart(roomId) };
+  }
+
+  /** The message ids of a device. */
+  idsOf(deviceId: Uint8Array): Map<string, number> {
+    const key = mapKey(deviceId);
+    let ids = this.seqs.get(key);
+    if (!ids) this.seqs.set(key, ids = new Map());
+    return ids;
+  }
 }
 
 /** What an entry costs beside its row: its key in the map, its objects. */
@@ -52,7 +71,7 @@ export class MemoryStore implements Store {
     const firstSeq = log.end.seq + 1;
     const { seqs, fresh, keys } = this.#sort(log, submissions, firstSeq);
     const timeMs = Math.max(nowMs, log.timeMs);
-    const { rows, hash } = layOut(roomId, fresh, firstSeq, timeMs, log.end.hash);
+    const { rows, hash } = layOut(fresh, firstSeq, timeMs, log.end.hash);
     if (fresh.length > 0) {
       const end = { seq: log.end.seq + fresh.length, hash };
       log.blocks.push({ firstSeq, timeMs, rows, end, before: log.end.hash, keys });
@@ -76,15 +95,16 @@ export class MemoryStore implements Store {
   #sort(log: Log, submissions: readonly Submission[], firstSeq: number) {
     const seqs: number[] = [];
     const fresh: Submission[] = [];
-    const keys: string[] = [];
+    const keys: EntryKey[] = [];
     for (const submission of submissions) {
-      const key = mapKey(submission.deviceId) + mapKey(messageIdOf(submission.core));
-      let seq = log.seqs.get(key);
+      const ids = log.idsOf(submission.deviceId);
+      const id = mapKey(messageIdOf(submission.core));
+      let seq = ids.get(id);
       if (seq === undefined) {
         seq = firstSeq + fresh.length;
-        log.seqs.set(key, seq);
+        ids.set(id, seq);
         fresh.push(submission);
-        keys.push(key);
+        keys.push({ ids, id });
       }
       seqs.push(seq);
     }
@@ -101,12 +121,12 @@ export class MemoryStore implements Store {
     const blockAt = findBlock(log.blocks, after.seq);
     const hash = after.seq === log.end.seq
       ? log.end.hash
-      : hashWithin(roomId, log.blocks[blockAt], after.seq);
+      : hashWithin(log.blocks[blockAt], after.seq);
     if (!hash || !equal(hash, after.hash)) {
       return { type: "reset", reason: "The server's log is another one now.", cursor: start };
     }
     if (after.seq === log.end.seq) return { type: "end" };
-    return { type: "page", page: joinBlocks(roomId, log.blocks, blockAt, after, bytesMax) };
+    return { type: "page", page: joinBlocks(log.blocks, blockAt, after, bytesMax) };
   }
 
   /** Drops the oldest tenth once there is too much, so that it happens rarely. */
@@ -116,7 +136,7 @@ export class MemoryStore implements Store {
     while (log.bytes > 0.9 * this.#bytesMax && dropped < log.blocks.length - 1) {
       const block = log.blocks[dropped++]!;
       log.bytes -= block.rows.length + block.keys.length * overheadBytes;
-      for (const key of block.keys) log.seqs.delete(key);
+      for (const { ids, id } of block.keys) ids.delete(id);
     }
     log.blocks.splice(0, dropped);
   }
@@ -124,14 +144,13 @@ export class MemoryStore implements Store {
   #log(roomId: Uint8Array): Log {
     const key = mapKey(roomId);
     let log = this.#logs.get(key);
-    if (!log) this.#logs.set(key, log = new Log());
+    if (!log) this.#logs.set(key, log = new Log(roomId));
     return log;
   }
 }
 
 /** Rows back to back, and the chain's hash behind them. */
 function layOut(
-  roomId: Uint8Array,
   submissions: readonly Submission[],
   firstSeq: number,
   timeMs: number,
@@ -143,7 +162,7 @@ function layOut(
   let seq = firstSeq;
   for (const { deviceId, core } of submissions) {
     at = writeRow(rows, at, 0, deviceId, core);
-    hash = chainHash(hash, roomId, seq++, timeMs, deviceId, core, payloadStart(core));
+    hash = chainHash(hash, seq++, timeMs, deviceId, core, payloadStart(core));
   }
   return { rows, hash };
 }
@@ -162,7 +181,6 @@ function findBlock(blocks: readonly Block[], seq: number): number {
 
 /** The chain's hash after entry `seq`, which is in the block or right before it. */
 function hashWithin(
-  roomId: Uint8Array,
   block: Block | undefined,
   seq: number,
 ): Uint8Array | undefined {
@@ -171,14 +189,13 @@ function hashWithin(
   if (seq === block.firstSeq - 1) return hash;
   for (const entry of decodeRows(block.rows, block.firstSeq, block.timeMs)) {
     if (entry.seq > seq) break;
-    hash = chainEntry(hash, roomId, entry);
+    hash = chainEntry(hash, entry);
   }
   return hash;
 }
 
 /** One page of what follows `after`, from as many blocks as fit. */
 function joinBlocks(
-  roomId: Uint8Array,
   blocks: readonly Block[],
   from: number,
   after: Cursor,
@@ -199,7 +216,7 @@ function joinBlocks(
     bytes += last.end - first;
     seq += last.count;
     const whole = seq === block.end.seq;
-    end = whole ? block.end : { seq, hash: hashWithin(roomId, block, seq)! };
+    end = whole ? block.end : { seq, hash: hashWithin(block, seq)! };
     if (!whole) break;
   }
   return { firstSeq: after.seq + 1, timeMs, rows: concat(parts), end: end! };
