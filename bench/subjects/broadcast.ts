@@ -1,0 +1,285 @@
+/**
+ * Our own server, and real sessions with it: handshake, login, the lobby joined; what is published is
+ * signed and sealed. The recorded reader opens and checks everything: counters, heads, chain, order.
+ *
+ * @module
+ */
+
+import { Authors, RoomLog } from "../../client/room_log.ts";
+import { OpeningChannel, SealingChannel } from "../../crypto/channel.ts";
+import {
+  generateIdentity,
+  type Identity,
+  importVerifier,
+  label,
+  sign,
+} from "../../crypto/identity.ts";
+import { dhBytes, initiate } from "../../crypto/noise.ts";
+import { concat, fromBase64Url, readU32, readU64 } from "../../protocol/bytes.ts";
+import { promptSkipper } from "../../protocol/classic_server_reader.ts";
+import { frame } from "../../protocol/framer.ts";
+import {
+  decodePayload,
+  encodeHello,
+  encodePayload,
+  prologue,
+  serverHello,
+} from "../../protocol/hello.ts";
+import { lengthBytes, nonceBytes } from "../../protocol/limits.ts";
+import {
+  type Control,
+  decodeMessages,
+  encodeControl,
+  encodePublish,
+  type Message,
+} from "../../protocol/message.ts";
+import { readId } from "../message.ts";
+import { connect, writeAll } from "../socket.ts";
+import type { Checked, Delivered, Publisher, ReaderSession, Scanner, Subject } from "../subject.ts";
+import { v8Flags } from "../../v8_flags.ts";
+import { publisherIdentity, Signed } from "./broadcast_signed.ts";
+
+/** The first so many sessions are of one user, whose messages are signed before the run. */
+const publishersMax = 100;
+
+/** A session, logged in and attached to the lobby. */
+interface Session extends ReaderSession {
+  readonly sealing: SealingChannel;
+  readonly room: Uint8Array;
+  readonly deviceId: Uint8Array;
+}
+
+export const broadcast: Subject = {
+  name: "broadcast",
+  version: [Deno.execPath(), "--version"],
+  scenarios: ["saturated", "underway", "latency", "idle", "logins"],
+  command: (port, folder) => ({
+    program: Deno.execPath(),
+    args: [
+      ...["run", "--quiet", "--no-prompt", "--frozen", "-P=start", v8Flags],
+      ...[`--allow-read=.env,${folder}`, `--allow-write=${folder}`],
+      `--allow-net=127.0.0.1:${port}`,
+      ...["main.ts", "start", "--port", `127.0.0.1:${port}`, "--data", folder],
+    ],
+    env: {
+      QUIET: "on",
+      LOG_LEVEL: "error",
+      USER_CONNECTIONS_MAX: "10000",
+      HANDSHAKES_MAX: "10000",
+      PUBLISH_BURST: "1000000000",
+      PUBLISH_PER_SECOND: "1000000000",
+      FRAMES_PER_SECOND: "1000000000",
+      BYTES_PER_SECOND: "1000000000000",
+    },
+    files: { [`${folder}/identity`]: "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU\n" },
+  }),
+  wire: {
+    windowMessages: Infinity,
+    reader: logIn,
+    publisher: (_port, _index, session) => publisher(session as Session),
+  },
+};
+
+async function logIn(port: number, index: number): Promise<Session> {
+  const conn = await connect(port);
+  const input = new Input(conn);
+  const payload = encodePayload({ versions: [2], capabilities: [] });
+  const initiator = await initiate(prologue(dhBytes + payload.length), payload);
+  await writeAll(conn, frame(encodeHello(initiator.message)));
+  const shaken = await initiator.finish(await input.frame());
+  const server = fromBase64Url(decodePayload(serverHello, shaken.payload).identity);
+  const sealing = await SealingChannel.create(0, shaken.clientKey);
+  const opening = await OpeningChannel.create(0, shaken.serverKey);
+  const send = async (message: Uint8Array) =>
+    await writeAll(conn, frame(...await sealing.seal(message)));
+
+  const isPublisher = index < publishersMax;
+  const identity = isPublisher ? await publisherIdentity() : (await generateIdentity()).identity;
+  const name = isPublisher ? "publisher" : `reader-${index}`;
+  await send(await encodeLogin(identity, name, server, shaken.hash));
+  const welcome = await receive(input, opening, "welcome");
+  const { id: room } = welcome.rooms[0]!;
+  await send(encodeControl("join", { room }));
+  const attach = await receive(input, opening, "attach");
+  return {
+    conn,
+    rest: input.rest,
+    sealing,
+    room,
+    deviceId: welcome.deviceId,
+    scanner: (delivered) => new FrameScanner(delivered),
+    check: (stream) => check(stream, attach, server),
+  };
+}
+
+async function encodeLogin(
+  { user, device, certificate }: Identity,
+  name: string,
+  server: Uint8Array,
+  hash: Uint8Array,
+): Promise<Uint8Array> {
+  const keys = [user.publicKey, device.publicKey];
+  const fields = [hash, server, ...keys, new TextEncoder().encode(name)];
+  const signature = await sign(device, label.login, fields);
+  const [userKey, deviceKey] = [user.publicKey, device.publicKey];
+  return encodeControl("login", { name, userKey, deviceKey, certificate, signature });
+}
+
+/** The next message of a type; others before it are skipped. */
+async function receive<Type extends "welcome" | "attach">(
+  input: Input,
+  opening: OpeningChannel,
+  type: Type,
+): Promise<Control<Type>> {
+  while (true) {
+    for (const message of decodeMessages(await opening.open(await input.frame()))) {
+      if (message.type === "error") throw new Error(message.text);
+      if (message.type === type) return message as Message & Control<Type>;
+    }
+  }
+}
+
+/** The publishers' messages: they are one user, so they share them. */
+let shared: Promise<Signed> | undefined;
+
+/** Publishes what was signed before; what was not is signed now. */
+async function publisher({ conn, sealing, room, deviceId }: Session): Promise<Publisher> {
+  const signed = await (shared ??= Signed.open(room, deviceId));
+  let written = Promise.resolve();
+  return {
+    prepare: (count) => signed.ahead(count),
+    publish(ids) {
+      return written = written.then(async () => {
+        const cores = await Promise.all(ids.map((id) => signed.core(id)));
+        const messages = concat(cores.map((core) => encodePublish(room, core)));
+        await writeAll(conn, frame(...await sealing.seal(messages)));
+      });
+    },
+  };
+}
+
+/** Follows frames; a room's frame is a delivery, by its counter. */
+class FrameScanner implements Scanner {
+  readonly #delivered: Delivered;
+  readonly #head = new Uint8Array(lengthBytes + nonceBytes);
+  #headFilled = 0;
+  /** Bytes of the frame's body behind its head that are still to come. */
+  #left = 0;
+
+  constructor(delivered: Delivered) {
+    this.#delivered = delivered;
+  }
+
+  push(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      if (this.#headFilled < this.#head.length) {
+        const taken = Math.min(this.#head.length - this.#headFilled, bytes.length - at);
+        this.#head.set(bytes.subarray(at, at + taken), this.#headFilled);
+        this.#headFilled += taken;
+        at += taken;
+        this.#left = readU32(this.#head, 0) - nonceBytes;
+      } else {
+        const taken = Math.min(this.#left, bytes.length - at);
+        this.#left -= taken;
+        at += taken;
+        if (this.#left === 0) this.#ended();
+      }
+    }
+  }
+
+  #ended(): void {
+    this.#headFilled = 0;
+    if (readU32(this.#head, lengthBytes) !== 0) {
+      this.#delivered(readU64(this.#head, lengthBytes + 4));
+    }
+  }
+}
+
+/** Opens and checks a room's frames. Authors' signatures are not: one core would take minutes. */
+async function check(
+  stream: Uint8Array<ArrayBuffer>,
+  { channel, key, counter, cursor }: Control<"attach">,
+  server: Uint8Array,
+): Promise<Checked> {
+  const checked = { ids: [] as number[], keys: [] as number[], bytes: 0, faults: [] as string[] };
+  const opening = await OpeningChannel.create(channel, key, counter);
+  const log = await openLog(server, cursor);
+  for (let at = 0; stream.length - at >= lengthBytes;) {
+    const end = at + lengthBytes + readU32(stream, at);
+    if (end > stream.length) break;
+    const body = stream.subarray(at + lengthBytes, end);
+    if (readU32(body, 0) === channel) {
+      const frameCounter = opening.counter;
+      const before = checked.ids.length;
+      try {
+        await checkFrame(await opening.open(body), log, frameCounter, checked);
+      } catch (error) {
+        checked.faults.push(String(error));
+        break;
+      }
+      if (checked.ids.length > before) checked.bytes += end - at;
+    }
+    at = end;
+  }
+  return checked;
+}
+
+async function openLog(
+  server: Uint8Array,
+  cursor: Control<"attach">["cursor"],
+): Promise<(room: Uint8Array) => RoomLog> {
+  const verifier = await importVerifier(server);
+  let log: RoomLog | undefined;
+  const nobody = new Authors(() => Promise.resolve([]));
+  return (room) => log ??= new RoomLog(room, verifier!, server, nobody, cursor);
+}
+
+async function checkFrame(
+  messages: Uint8Array,
+  log: (room: Uint8Array) => RoomLog,
+  counter: number,
+  checked: Checked,
+): Promise<void> {
+  for (const message of decodeMessages(messages)) {
+    if (message.type !== "batch") throw new Error(`A ${message.type} on a room's channel`);
+    for (const { core } of await log(message.room.slice()).accept(message)) {
+      if (core.content !== 0) continue;
+      checked.ids.push(readId(core.payload, 0));
+      checked.keys.push(counter);
+    }
+  }
+}
+
+/** Frames of a connection while it logs in; a busy server may have prompted a classic client first. */
+class Input {
+  readonly #conn: Deno.Conn;
+  readonly #skipPrompt = promptSkipper();
+  #bytes = new Uint8Array(0);
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+  }
+
+  /** What was read and not asked for. */
+  get rest(): Uint8Array<ArrayBuffer> {
+    return this.#bytes;
+  }
+
+  async frame(): Promise<Uint8Array<ArrayBuffer>> {
+    await this.#has(lengthBytes);
+    const end = lengthBytes + readU32(this.#bytes, 0);
+    await this.#has(end);
+    const body = this.#bytes.slice(lengthBytes, end);
+    this.#bytes = this.#bytes.slice(end);
+    return body;
+  }
+
+  async #has(count: number): Promise<void> {
+    const chunk = new Uint8Array(4096);
+    while (this.#bytes.length < count) {
+      const read = await this.#conn.read(chunk);
+      if (read === null) throw new Error("The server closed the connection");
+      this.#bytes = concat([this.#bytes, this.#skipPrompt(chunk.subarray(0, read))]);
+    }
+  }
+}
