@@ -1,14 +1,19 @@
 /**
- * Broadcast: a private, live, ordered room. `start` runs a server, `connect` joins one.
+ * Broadcast: a private, live, ordered room. `start` runs a server, `connect` joins one, and the others are
+ * for who runs a server.
  *
  * The only reader of arguments and environment, and the only place that names adapters.
  *
  * @module
  */
 
-import { connect, connectUsage } from "./connect.ts";
-import { exitCode } from "./exit.ts";
-import { start, startUsage } from "./start.ts";
+import { admin, adminUsage } from "./cli/admin.ts";
+import { backup, backupUsage } from "./cli/backup.ts";
+import { connect, connectUsage } from "./cli/connect.ts";
+import { doctor, doctorUsage } from "./cli/doctor.ts";
+import { exitCode } from "./cli/exit.ts";
+import { restore, restoreUsage } from "./cli/restore.ts";
+import { start, startUsage } from "./cli/start.ts";
 
 const VERSION = "0.1.0";
 
@@ -18,6 +23,14 @@ const commands: Readonly<
 > = {
   start: { about: "run a server", usage: startUsage, run: start },
   connect: { about: "join a server", usage: connectUsage, run: connect },
+  admin: {
+    about: "ask a server on this machine: users, bans, rooms …",
+    usage: adminUsage,
+    run: admin,
+  },
+  backup: { about: "write all that makes a server into one file", usage: backupUsage, run: backup },
+  restore: { about: "make a server's folder from such a file", usage: restoreUsage, run: restore },
+  doctor: { about: "look whether a server is well", usage: doctorUsage, run: doctor },
 };
 
 function usage(): string {

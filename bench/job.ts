@@ -36,6 +36,10 @@ export const figureNames = [
   "emptyMb",
   "perThousandMb",
   "sessionsPerSecond",
+  "publishesPerSecond",
+  "resumedPerSecond",
+  "idleMb",
+  "roomsMb",
 ] as const;
 
 /** One of {@linkcode figureNames}. */

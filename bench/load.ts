@@ -9,6 +9,9 @@ import type { Job, Outcome } from "./job.ts";
 import { measureIdle } from "./loads/idle.ts";
 import { measureLatency } from "./loads/latency.ts";
 import { measureLogins } from "./loads/logins.ts";
+import { measurePublishes } from "./loads/publishes.ts";
+import { measureResume } from "./loads/resume.ts";
+import { measureRooms } from "./loads/rooms.ts";
 import { measureSaturated } from "./loads/saturated.ts";
 import { measureUnderway } from "./loads/underway.ts";
 import type { ScenarioName, Wire } from "./subject.ts";
@@ -20,6 +23,9 @@ const loads: Record<ScenarioName, (job: Job, wire: Wire) => Promise<Outcome>> = 
   latency: measureLatency,
   idle: measureIdle,
   logins: measureLogins,
+  publishes: measurePublishes,
+  resume: measureResume,
+  rooms: measureRooms,
 };
 
 const job: Job = JSON.parse(Deno.args[0] ?? "");

@@ -102,6 +102,39 @@ export const scenarios: readonly Scenario[] = [
     columns: [{ figure: "sessionsPerSecond", heading: "logins/s", digits: 0 }, ...cpu],
     compare: { figure: "sessionsPerSecond", moreIsBetter: true },
   },
+  {
+    name: "publishes",
+    title: "Publishes of 128 bytes, acknowledged: on the disk, and delivered to all publishers",
+    cases: ({ readers }) =>
+      orElse(readers, [1, 100]).map((n) => ({ readers: n, publishers: n, perSecond: 0 })),
+    columns: [
+      { figure: "publishesPerSecond", heading: "publishes/s", digits: 0 },
+      { figure: "deliveriesPerSecond", heading: "M deliveries/s", digits: 3, unit: 1e6 },
+      ...cpu,
+    ],
+    compare: { figure: "publishesPerSecond", moreIsBetter: true },
+  },
+  {
+    name: "resume",
+    title:
+      "Who was away gets 100,000 messages, each checked against the chain and the server's word",
+    cases: () => [{ readers: 1, publishers: 1, perSecond: 0 }],
+    columns: [{ figure: "resumedPerSecond", heading: "messages/s", digits: 0 }, ...cpu],
+    compare: { figure: "resumedPerSecond", moreIsBetter: true },
+  },
+  {
+    name: "rooms",
+    title: "10,000 rooms of 3 members",
+    cases: () => [{ readers: 304, publishers: 304, perSecond: 0 }],
+    columns: [
+      { figure: "emptyMb", heading: "empty server MB", digits: 0 },
+      { figure: "idleMb", heading: "with 304 idle sessions MB", digits: 0 },
+      { figure: "roomsMb", heading: "all rooms joined, MB more", digits: 0 },
+      { figure: "deliveriesPerSecond", heading: "M deliveries/s", digits: 3, unit: 1e6 },
+      ...cpu,
+    ],
+    compare: { figure: "roomsMb", moreIsBetter: false },
+  },
 ];
 
 function orElse(given: readonly number[], standard: number[]): readonly number[] {

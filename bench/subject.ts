@@ -6,7 +6,16 @@
  */
 
 /** What can be measured; the order is the order of the tables. */
-export const scenarioNames = ["saturated", "underway", "latency", "idle", "logins"] as const;
+export const scenarioNames = [
+  "saturated",
+  "underway",
+  "latency",
+  "idle",
+  "logins",
+  "publishes",
+  "resume",
+  "rooms",
+] as const;
 
 /** One of {@linkcode scenarioNames}. */
 export type ScenarioName = typeof scenarioNames[number];

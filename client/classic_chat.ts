@@ -8,8 +8,8 @@ import { classicRefusals } from "../protocol/classic.ts";
 import { type Clock, pause } from "../protocol/clock.ts";
 import { payloadBytesMax } from "../protocol/limits.ts";
 import { ClassicEndError, type ClassicEvent, type ClassicSession } from "./classic.ts";
-import { helpText, parseInput } from "./input.ts";
-import { notice, type Ui } from "./ui.ts";
+import { parseInput } from "./chat/input.ts";
+import { notice, type Ui } from "./chat/ui.ts";
 
 /** The name is taken, and there is nobody to ask for another. */
 export class ClassicNameError extends Error {
@@ -27,6 +27,8 @@ export interface ClassicChatOptions {
 
 const prompt = "lobby (original)> ";
 const namePrompt = "Enter your username:";
+
+const unknownHere = "An original server knows nothing of that. /help says what there is.";
 
 /** Closing at once could take back what is on its way to the server. */
 const lingerMs = 200;
@@ -131,16 +133,18 @@ class ClassicChat {
       case "say":
         this.#say(intent.text);
         break;
-      case "action":
+      case "me":
         this.#say(`* ${intent.text}`);
         break;
       case "quit":
         return false;
       case "help":
-        for (const row of helpText().split("\n")) this.#notice(row);
+        this.#notice("/me TEXT says what you do, /quit leaves, // begins a line with a slash.");
         break;
-      case "who":
-        this.#notice("An original server does not tell who is here.");
+      case "command":
+        this.#notice(
+          intent.name === "who" ? "An original server does not tell who is here." : unknownHere,
+        );
         break;
       case "mistake":
       case "too_long":
@@ -148,6 +152,8 @@ class ClassicChat {
         break;
       case "nothing":
         break;
+      default:
+        this.#notice(unknownHere);
     }
     return true;
   }

@@ -1,6 +1,6 @@
 /**
- * What was said and is not in the log yet. It is sent in order, again after a reconnect, and slower
- * when the server asks for that; the server knows each message by its id, so nothing is said twice.
+ * What was said, in whichever room, and is not in a log yet. The server knows each message by its id, so
+ * nothing is said twice.
  *
  * @module
  */
@@ -9,22 +9,25 @@ import { mapKey } from "../protocol/bytes.ts";
 import type { Clock } from "../protocol/clock.ts";
 import { messageIdOf } from "../protocol/entry.ts";
 import { outboxBytesMax, outboxWindowMax } from "../protocol/limits.ts";
+import { RoomQueue, type Send } from "./room_queue.ts";
+import type { OwnMessage } from "./store/store.ts";
 
-/** Sends a core to the room. */
-export type Send = (core: Uint8Array) => void;
+/** A message that waits, and where. */
+interface Waiting {
+  readonly message: OwnMessage;
+  readonly queue: RoomQueue;
+}
 
-/** MUST keep the order; MUST forget nothing that is neither in the log nor given up. */
+/** MUST keep the order in each room; MUST forget nothing that is neither in the log nor given up. */
 export class Outbox {
   readonly #clock: Clock;
+  /** By room. */
+  readonly #queues = new Map<string, RoomQueue>();
   /** By message id, in the order said. */
-  readonly #unacknowledged = new Map<string, Uint8Array>();
+  readonly #unacknowledged = new Map<string, Waiting>();
+  /** Of these, and of what is about to be added. */
   #bytes = 0;
-  /** Those of them that are to be sent, or sent again. */
-  #toSend = new Set<Uint8Array>();
   #send: Send | undefined;
-  /** How many may be under way. */
-  #window = outboxWindowMax;
-  #cancelPause: (() => void) | undefined;
   #waiting: { until: () => boolean; resolve: () => void }[] = [];
 
   constructor(clock: Clock) {
@@ -36,57 +39,98 @@ export class Outbox {
     return this.#unacknowledged.size;
   }
 
-  /** Says something. */
-  add(core: Uint8Array): void {
-    this.#unacknowledged.set(mapKey(messageIdOf(core)), core);
-    this.#bytes += core.length;
-    this.#toSend.add(core);
-    this.#pump();
+  /** The rooms that something waits for. */
+  get rooms(): Uint8Array[] {
+    return [...this.#queues.values()].flatMap(({ messages }) => messages[0]?.room ?? []);
   }
 
-  /** A session is there: all that is not in the log goes out, from the oldest on. */
+  /** Whether there is a session. */
+  get isOpen(): boolean {
+    return this.#send !== undefined;
+  }
+
+  /** This message, if it is ours and not settled. */
+  find(messageId: Uint8Array): OwnMessage | undefined {
+    return this.#unacknowledged.get(mapKey(messageId))?.message;
+  }
+
+  /** Whether this message is ours and not settled. */
+  has(messageId: Uint8Array): boolean {
+    return this.#unacknowledged.has(mapKey(messageId));
+  }
+
+  /** Whether the server takes nothing more in its room before this message comes again. */
+  isOwed(messageId: Uint8Array): boolean {
+    const waiting = this.#unacknowledged.get(mapKey(messageId));
+    return waiting !== undefined && waiting.queue.isOwed(waiting.message);
+  }
+
+  /** So many bytes are about to be added; the returned function takes that back. */
+  reserve(bytes: number): () => void {
+    this.#bytes += bytes;
+    return () => {
+      this.#bytes -= bytes;
+      this.#tellWaiting();
+    };
+  }
+
+  /** Says something. */
+  add(message: OwnMessage): void {
+    const queue = this.#queue(message.room);
+    this.#unacknowledged.set(mapKey(messageIdOf(message.core)), { message, queue });
+    this.#bytes += message.core.length;
+    queue.add(message);
+  }
+
+  /** A session is there: all that is not in a log goes out, from the oldest on. */
   open(send: Send): void {
     this.#send = send;
-    this.#toSend = new Set(this.#unacknowledged.values());
-    this.#window = outboxWindowMax;
-    this.#resume();
+    for (const queue of this.#queues.values()) queue.open(send);
   }
 
-  /** The log goes on elsewhere, so an acknowledgement may have been left out: ask again for all. */
-  sendAgain(): void {
-    this.#toSend = new Set(this.#unacknowledged.values());
-    this.#pump();
+  /** A room's log goes on elsewhere, so an acknowledgement may have been left out: ask again for all. */
+  sendAgain(room: Uint8Array): void {
+    this.#queues.get(mapKey(room))?.sendAgain();
   }
 
   /** The session is gone. */
   close(): void {
     this.#send = undefined;
-    this.#cancelPause?.();
-    this.#cancelPause = undefined;
+    for (const queue of this.#queues.values()) queue.close();
   }
 
   /** A message is in the log, or given up; false when it was none of ours. */
   settle(messageId: Uint8Array): boolean {
     const key = mapKey(messageId);
-    const core = this.#unacknowledged.get(key);
-    if (!core) return false;
+    const waiting = this.#unacknowledged.get(key);
+    if (!waiting) return false;
+    const { message, queue } = waiting;
     this.#unacknowledged.delete(key);
-    this.#bytes -= core.length;
-    this.#toSend.delete(core);
-    this.#window = Math.min(this.#window + 1, outboxWindowMax);
+    this.#bytes -= message.core.length;
+    queue.settle(message);
     this.#pump();
     this.#tellWaiting();
     return true;
   }
 
-  /** The server took neither this message nor those behind it: again in a while, and gently. */
-  slowDown(messageId: Uint8Array, retryAfterMs: number): void {
-    const refused = this.#unacknowledged.get(mapKey(messageId));
-    if (!refused || this.#toSend.has(refused)) return;
-    const all = [...this.#unacknowledged.values()];
-    this.#toSend = new Set(all.slice(all.indexOf(refused)));
-    this.#window = 1;
-    this.#cancelPause ??= this.#clock.timer(retryAfterMs, () => this.#resume());
+  /**
+   * Gives up what waits for a room: what that was, and whether the server waits for some of it. Then
+   * only another session gets anything to it.
+   */
+  drop(room: Uint8Array): { dropped: OwnMessage[]; isOwed: boolean } {
+    const queue = this.#queues.get(mapKey(room));
+    const dropped = queue?.messages ?? [];
+    const isOwed = dropped.some((message) => queue!.isOwed(message));
+    for (const { core } of dropped) this.settle(messageIdOf(core));
+    queue?.close();
+    this.#queues.delete(mapKey(room));
+    return { dropped, isOwed };
+  }
+
+  /** The server took neither this message nor those behind it in its room: again in a while. */
+  slowDown(messageId: Uint8Array, retryAfterMs?: number): void {
+    const waiting = this.#unacknowledged.get(mapKey(messageId));
+    waiting?.queue.slowDown(waiting.message, retryAfterMs);
   }
 
   /** Resolves when everything is in the log. */
@@ -99,19 +143,25 @@ export class Outbox {
     return this.#wait(() => this.#bytes < outboxBytesMax);
   }
 
-  #resume(): void {
-    this.#cancelPause?.();
-    this.#cancelPause = undefined;
-    this.#pump();
+  /** A room's queue; it stays, because how gently the server is asked stays too. */
+  #queue(room: Uint8Array): RoomQueue {
+    const key = mapKey(room);
+    let queue = this.#queues.get(key);
+    if (!queue) {
+      this.#queues.set(key, queue = new RoomQueue(this.#clock, () => this.#pump()));
+      if (this.#send) queue.open(this.#send);
+    }
+    return queue;
   }
 
+  /** The server remembers so many of what it took: more are not under way, in all rooms together. */
   #pump(): void {
-    if (!this.#send || this.#cancelPause) return;
-    let free = this.#window - (this.#unacknowledged.size - this.#toSend.size);
-    for (const core of this.#toSend) {
-      if (free-- <= 0) return;
-      this.#toSend.delete(core);
-      this.#send(core);
+    let underWay = 0;
+    for (const queue of this.#queues.values()) underWay += queue.underWay;
+    for (const queue of this.#queues.values()) {
+      const before = queue.underWay;
+      queue.pump(outboxWindowMax - underWay);
+      underWay += queue.underWay - before;
     }
   }
 

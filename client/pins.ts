@@ -7,7 +7,7 @@
 
 import { fingerprint } from "../crypto/identity.ts";
 import { formatAddress, type ServerLink } from "../protocol/address.ts";
-import type { ClientStore } from "./store.ts";
+import type { ClientStore } from "./store/store.ts";
 
 /** The server is not the one expected. The text says what to do. */
 export class ServerIdentityError extends Error {

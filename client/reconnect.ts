@@ -1,38 +1,35 @@
 /**
- * A client that stays: it keeps a session alive, reconnects with backoff and jitter, goes on from its
- * cursor, and sends again what was not acknowledged.
+ * A client that stays: it keeps a session alive, reconnects with backoff and jitter, goes on in each of
+ * its rooms from its cursor, and sends again what was not acknowledged.
  *
  * @module
  */
 
-import { label, sign } from "../crypto/identity.ts";
+import { deviceIdOf } from "../crypto/identity.ts";
 import { equal, mapKey } from "../protocol/bytes.ts";
 import { type Clock, pause } from "../protocol/clock.ts";
-import { encodeCore, encodeCoreHead, Proof, signedFields } from "../protocol/entry.ts";
+import type { Args, CommandName, Result, RoomInfo } from "../protocol/command.ts";
+import { messageIdOf } from "../protocol/entry.ts";
 import { mayRetry, ProtocolError } from "../protocol/errors.ts";
-import { idBytes, reconnectMs, reconnectMsMax } from "../protocol/limits.ts";
+import { reconnectMs, reconnectMsMax, roomsPerUserMax } from "../protocol/limits.ts";
 import type { Control, Cursor } from "../protocol/message.ts";
+import type { ClientEntry, ClientEvent, ClientRoom } from "./events.ts";
 import { Refused, type SecureLink, UnprovenRefusal } from "./handshake.ts";
 import { inTime } from "./in_time.ts";
 import { Outbox } from "./outbox.ts";
 import { ServerIdentityError } from "./pins.ts";
+import { Receipts } from "./receipts.ts";
 import type { CheckedEntry } from "./room_log.ts";
-import { type Login, logIn, type Session } from "./session.ts";
-
-/** An entry, and whether this client said it, by the connection it has or one before. */
-export interface ClientEntry extends CheckedEntry {
-  readonly isOwn: boolean;
-}
-
-/** What a client tells the one who uses it, in order. */
-export type ClientEvent =
-  | { readonly kind: "entries"; readonly entries: readonly ClientEntry[] }
-  /** The log goes on elsewhere: something may be missing here. */
-  | { readonly kind: "reset"; readonly reason: string }
-  | { readonly kind: "disconnected"; readonly reason: string }
-  | { readonly kind: "reconnected" }
-  /** The server will not have this message. */
-  | { readonly kind: "undelivered"; readonly text: string };
+import { type Room, Rooms } from "./rooms.ts";
+import { type Login, logIn, type Session, type SessionListener } from "./session.ts";
+import { type SayOptions, Speaker } from "./speaker.ts";
+import {
+  ClientStoreError,
+  forgetful,
+  type KeptEntry,
+  type Profile,
+  type Search,
+} from "./store/store.ts";
 
 /** What a client takes from outside. */
 export interface ClientOptions {
@@ -42,37 +39,62 @@ export interface ClientOptions {
   readonly clock: Clock;
   /** From 0 up to 1: the jitter. */
   readonly random: () => number;
+  /** What is kept of us at the server with this identity key; nothing where it is not given. */
+  readonly keep?: (server: Uint8Array) => Profile;
   /** How long to try to get back in; for ever where it is not given. */
   readonly giveUpMs?: number;
   readonly onEvent: (event: ClientEvent) => void;
 }
 
-/** MUST show each entry once and in order, over however many connections. */
+/** Refusals that pass: what was said is sent again by itself. */
+const passing: readonly string[] = ["slow_down", "read_only", "busy"];
+
+/**
+ * MUST show each entry once and in order, over however many connections and, where it is kept,
+ * processes; MUST keep what is said before it sends it, and entries before it shows them.
+ */
 export class Client {
   readonly #options: ClientOptions;
+  readonly #deviceId: Uint8Array;
   readonly #outbox: Outbox;
+  readonly #speaker: Speaker;
+  readonly #receipts: Receipts;
   #session: Session | undefined;
   #welcome: Control<"welcome"> | undefined;
-  #room: { id: Uint8Array; cursor: Cursor | undefined } | undefined;
+  /** From the first login on. */
+  #profile: Profile | undefined;
+  #rooms = new Rooms(forgetful);
+  /** Rooms that have to be attached before anything is sent, or it would be sent in vain. */
+  #awaited = new Set<string>();
   /** Messages that the server said it has, before their entries came. */
   readonly #stored = new Set<string>();
-  /** Signing is asynchronous; what is said keeps its order. */
-  #signed: Promise<void> = Promise.resolve();
   /** How long the next reconnect waits; short again after a session that lasted. */
   #waitMs = reconnectMs;
+  #isDelayed = false;
   #isClosing = false;
+  #failure: unknown;
   #cancelLeave: () => void = () => {};
   readonly #closing = Promise.withResolvers<void>();
 
   private constructor(options: ClientOptions) {
+    const { clock, login: { identity: { device } } } = options;
     this.#options = options;
-    this.#outbox = new Outbox(options.clock);
+    this.#deviceId = deviceIdOf(device.publicKey);
+    this.#outbox = new Outbox(clock);
+    this.#receipts = new Receipts(clock, (room) => this.#keepRead(room));
+    this.#speaker = new Speaker({
+      device,
+      clock,
+      outbox: this.#outbox,
+      keep: (messages) => this.#profile!.say(messages),
+      onFailure: (cause) => this.#fail(cause),
+    });
   }
 
   /**
    * Logs in for the first time.
    *
-   * @throws {Refused | ProtocolError} and whatever dialing throws
+   * @throws {Refused | ProtocolError | ClientStoreError} and whatever dialing throws
    */
   static async open(options: ClientOptions, first?: SecureLink): Promise<Client> {
     const client = new Client(options);
@@ -85,12 +107,22 @@ export class Client {
     return this.#welcome!;
   }
 
+  /** The rooms that the user is in, the lobby first. */
+  get rooms(): readonly ClientRoom[] {
+    return this.#rooms.all;
+  }
+
   /** Whether there is a session; what is said without one is sent later. */
   get isConnected(): boolean {
     return this.#session !== undefined;
   }
 
-  /** Messages said that are not in the log yet. */
+  /** Whether what comes and what is said outlives this process. */
+  get isKept(): boolean {
+    return this.#profile!.isKept;
+  }
+
+  /** Messages said that are not in a log yet. */
   get undelivered(): number {
     return this.#outbox.size;
   }
@@ -99,50 +131,129 @@ export class Client {
    * Keeps the session alive. Resolves after {@link close}.
    *
    * @throws {Refused} when the server will not have us back
+   * @throws {ClientStoreError} when nothing more can be kept
    */
   async run(): Promise<void> {
-    while (true) {
-      const reason = await this.#serve();
-      if (this.#isClosing) return;
-      throwIfFinal(reason);
-      this.#options.onEvent({ kind: "disconnected", reason: describe(reason) });
-      await this.#reconnect();
-      if (this.#isClosing && !this.#session) return;
+    try {
+      while (true) {
+        const reason = await this.#serve();
+        if (this.#failure) throw this.#failure;
+        if (this.#isClosing) return;
+        if (!isRoomGone(reason)) throwIfFinal(reason);
+        this.#options.onEvent({ kind: "disconnected", reason: describe(reason) });
+        await this.#reconnect();
+        if (!this.#session) return;
+      }
+    } finally {
+      this.#receipts.close();
+      this.#profile!.close();
     }
   }
 
-  /** Says something in the room; it is sent as soon as there is a session. */
-  say(text: string, content: number): Promise<void> {
-    return this.#signed = this.#signed.then(async () => {
-      const { identity: { device } } = this.#options.login;
-      const draft = {
-        proof: Proof.signature,
-        content,
-        messageId: crypto.getRandomValues(new Uint8Array(idBytes)),
-        payload: new TextEncoder().encode(text),
-      };
-      const { deviceId } = this.welcome;
-      const fields = signedFields(this.#room!.id, deviceId, encodeCoreHead(draft), draft.payload);
-      this.#outbox.add(encodeCore(draft, await sign(device, label.entry, fields)));
-    });
+  /**
+   * Says something in a room; it is sent as soon as there is a session.
+   *
+   * @returns its message id, when it is kept
+   */
+  say(room: Uint8Array, text: string, options: SayOptions = {}): Promise<Uint8Array> {
+    if (!this.#rooms.find(room)) {
+      return Promise.reject(new Refused("no_such_room", "You are not in this room."));
+    }
+    return this.#speaker.say(room, text, options);
   }
 
   /** Resolves when more may be said without piling up. */
   async hasRoom(): Promise<void> {
-    await this.#signed;
     await this.#outbox.hasRoom();
   }
 
-  /** Resolves when all that was said is in the log, or was refused. */
+  /** Resolves when all that was said is in a log, or was refused. */
   async delivered(): Promise<void> {
-    await this.#signed;
+    await this.#speaker.done();
     await this.#outbox.empty();
   }
 
-  /** Who is in the room now. */
-  who(): Promise<Control<"whoAnswer">> {
-    if (!this.#session) return Promise.reject(new Refused("offline", "Not connected right now."));
-    return this.#session.who(this.#room!.id);
+  /** Lets the server do something; see protocol/command.ts. */
+  async command<Name extends CommandName>(
+    name: Name,
+    args: Args<Name>,
+    room?: Uint8Array,
+  ): Promise<Result<Name>> {
+    return await this.#online().command(name, args, room);
+  }
+
+  /** Goes into a room and reads it; makes it where it is new. */
+  async join(
+    name: string,
+    { open }: { readonly open?: boolean } = {},
+  ): Promise<{ room: ClientRoom; isNew: boolean }> {
+    const args = open === undefined ? { name } : { name, open };
+    const session = this.#online();
+    const { room, isNew } = await session.command("join", args);
+    await session.caughtUp();
+    return { room: this.#enter(room), isNew };
+  }
+
+  /** Leaves a room. */
+  async part(id: Uint8Array): Promise<void> {
+    const room = this.#rooms.get(id);
+    const session = this.#online();
+    await session.command("part", {}, id);
+    await session.caughtUp();
+    this.#leave(room, "You left.");
+  }
+
+  /**
+   * What was said in a room before an entry that is known here, checked as what is said now.
+   *
+   * @param before its seq; the newest entries where it is not given
+   * @returns at most `count` of them, the oldest first
+   * @throws {RangeError} when nothing is known here by which they could be checked
+   */
+  async history(id: Uint8Array, before: number | undefined, count: number): Promise<ClientEntry[]> {
+    const room = this.#rooms.get(id);
+    const session = this.#online();
+    const known = this.#knownAt(room, before);
+    const checked = await session.history(id, known, count);
+    const entries = checked.map((entry) => ({
+      ...entry,
+      isOwn: equal(entry.deviceId, this.#deviceId),
+    }));
+    const [first] = entries;
+    if (!first) return [];
+    this.#profile!.takeEarlier(id, entries);
+    if (room.oldest?.seq === known.seq) room.oldest = { seq: first.seq, hash: first.previous };
+    return entries;
+  }
+
+  /** The newest entries of a room that are kept here, the oldest of them first. */
+  newest(id: Uint8Array, count: number): KeptEntry[] {
+    return this.#profile!.newest(id, count);
+  }
+
+  /** What is kept here and has a word in it, the newest first. */
+  search(search: Search): KeptEntry[] {
+    return search.word.trim() === "" ? [] : this.#profile!.search(search);
+  }
+
+  /** When the oldest entry that is kept here was made, in rooms that we are in. */
+  oldestMs(): number | undefined {
+    return this.#profile!.oldestMs();
+  }
+
+  /** A room was read up to an entry; up to its end where none is given. */
+  seen(id: Uint8Array, seq?: number): void {
+    const room = this.#rooms.get(id);
+    const endSeq = room.cursor?.seq ?? 0;
+    const readSeq = Math.min(seq ?? endSeq, endSeq);
+    if (readSeq <= room.readSeq) return;
+    room.readSeq = readSeq;
+    this.#receipts.note(room);
+  }
+
+  /** The user is typing in a room. */
+  typing(id: Uint8Array): void {
+    this.#receipts.typing(this.#rooms.get(id));
   }
 
   /** Leaves; the others see it at once. */
@@ -150,59 +261,211 @@ export class Client {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#closing.resolve();
+    this.#sayGoodbye();
+  }
+
+  #sayGoodbye(): void {
     const session = this.#session;
     session?.leave();
     // The server closes the connection; if it does not, we do.
     this.#cancelLeave = this.#options.clock.timer(leaveTimeoutMs, () => session?.close());
   }
 
+  /** Nothing more can be kept: it is better to end than to go on without. */
+  #fail(cause: unknown): void {
+    this.#failure ??= cause;
+    this.#closing.resolve();
+    this.#session?.close();
+  }
+
   async #logIn(secure: SecureLink): Promise<void> {
-    const { login, clock, onEvent } = this.#options;
-    let isAttached = false;
-    const session = await inTime(
-      secure.link,
-      clock,
-      logIn(secure, login, clock, {
-        entries: (_room, entries, cursor) => {
-          this.#room!.cursor = cursor;
-          onEvent({ kind: "entries", entries: entries.map((entry) => this.#settle(entry)) });
-        },
-        reset: (_room, reason, cursor) => {
-          this.#room!.cursor = cursor;
-          onEvent({ kind: "reset", reason });
-          this.#outbox.sendAgain();
-        },
-        stored: (messageId) => {
-          if (this.#outbox.settle(messageId)) this.#stored.add(mapKey(messageId));
-        },
-        refused: (messageId, error) => this.#refused(messageId, error),
-        attached: (_room, cursor) => {
-          this.#room!.cursor = cursor;
-          if (isAttached) return; // A new key, or back in the tail.
-          isAttached = true;
-          this.#outbox.open((core) => session.publish(this.#room!.id, core));
-        },
-      }),
-    );
-    this.#session = session;
+    const { login, clock } = this.#options;
+    const listener = this.#listener();
+    const session = await inTime(secure.link, clock, logIn(secure, login, clock, listener));
     this.#welcome = session.welcome;
-    const lobby = session.welcome.rooms.find(({ name }) => name === "lobby");
-    if (!lobby) throw new Refused("no_such_room", "The server has no lobby.");
-    this.#room ??= { id: lobby.id, cursor: undefined };
-    session.join(this.#room.id, this.#room.cursor);
+    try {
+      this.#recover(secure.server);
+      this.#joinAll(session);
+    } catch (cause) {
+      this.#profile?.close();
+      session.close();
+      throw cause;
+    }
+    this.#session = session;
+    this.#receipts.open(session);
+    this.#sendIfReady();
   }
 
-  /** What we said is acknowledged by its entry. */
-  #settle(entry: CheckedEntry): ClientEntry {
-    const { deviceId, core: { messageId } } = entry;
-    const isOwn = equal(deviceId, this.welcome.deviceId) &&
-      (this.#outbox.settle(messageId) || this.#stored.delete(mapKey(messageId)));
-    return { ...entry, isOwn };
+  /** Takes up what an earlier process has left. */
+  #recover(server: Uint8Array): void {
+    if (this.#profile) return;
+    this.#profile = this.#options.keep?.(server) ?? forgetful;
+    this.#rooms = new Rooms(this.#profile);
+    for (const message of this.#profile.messages()) this.#outbox.add(message);
   }
 
-  #refused(messageId: Uint8Array, { code, text, retryAfterMs = 0 }: Control<"error">): void {
-    if (code === "slow_down") return this.#outbox.slowDown(messageId, retryAfterMs);
-    if (this.#outbox.settle(messageId)) this.#options.onEvent({ kind: "undelivered", text });
+  /** Reads on in all rooms that the user is in, and in no others. */
+  #joinAll(session: Session): void {
+    const infos = session.welcome.rooms;
+    const there = new Set(infos.map(({ id }) => mapKey(id)));
+    for (const room of this.#rooms.all) {
+      if (!there.has(mapKey(room.id))) this.#leave(room, "You are in it no more.");
+    }
+    for (const { id, name } of this.#rooms.takeLost(infos)) {
+      this.#giveUp(id, name, "You are in it no more.");
+    }
+    for (const id of this.#outbox.rooms) {
+      if (!there.has(mapKey(id))) this.#giveUp(id, "that room", "You are in it no more.");
+    }
+    for (const info of infos) {
+      const { room } = this.#rooms.put(info);
+      session.join(room.id, room.cursor);
+    }
+    this.#awaited = new Set(this.#outbox.rooms.map(mapKey));
+  }
+
+  #listener(): SessionListener {
+    const { onEvent } = this.#options;
+    /** What comes of a room that we have just left is nobody's any more. */
+    const inRoom = (id: Uint8Array, act: (room: Room) => void) => {
+      const room = this.#rooms.find(id);
+      if (room) act(room);
+    };
+    return {
+      entries: (id, entries, cursor) => inRoom(id, (room) => this.#take(room, entries, cursor)),
+      reset: (id, reason, cursor) => inRoom(id, (room) => this.#reset(room, reason, cursor)),
+      stored: (messageId) => this.#acknowledge(messageId),
+      refused: (messageId, error) => this.#refused(messageId, error),
+      attached: (id, cursor) =>
+        inRoom(id, (room) => {
+          this.#rooms.attach(room, cursor);
+          this.#receipts.note(room);
+          if (this.#awaited.delete(mapKey(id))) this.#sendIfReady();
+        }),
+      presence: (id, { here, gone, more }) =>
+        inRoom(id, (room) => onEvent({ kind: "presence", room, here, gone, more })),
+      typing: (id, name) => inRoom(id, (room) => onEvent({ kind: "typing", room, name })),
+      roomChanged: (info) => void this.#enter(info),
+      removed: (id, reason) => inRoom(id, (room) => this.#leave(room, reason)),
+    };
+  }
+
+  /** What waits is sent once its rooms are attached: much of it may prove to be there already. */
+  #sendIfReady(): void {
+    const session = this.#session;
+    if (!session || this.#awaited.size > 0 || this.#outbox.isOpen) return;
+    this.#outbox.open(({ room, core }) => session.publish(room, core));
+  }
+
+  /** We are in this room, which is so now. */
+  #enter(info: RoomInfo): Room {
+    if (!this.#rooms.find(info.id) && this.#rooms.all.length >= roomsPerUserMax) {
+      throw new ProtocolError("room_limit", "The server puts you into more rooms than it may.");
+    }
+    const { room, isNew } = this.#rooms.put(info);
+    if (isNew) this.#session?.join(room.id, room.cursor);
+    this.#options.onEvent({ kind: "room", room, isNew });
+    return room;
+  }
+
+  /** We are in this room no more. */
+  #leave(room: Room, reason: string): void {
+    if (this.#rooms.find(room.id) !== room) return;
+    this.#rooms.remove(room);
+    this.#receipts.forget(room);
+    this.#session?.leaveRoom(room.id);
+    this.#giveUp(room.id, room.info.name, reason);
+    if (this.#awaited.delete(mapKey(room.id))) this.#sendIfReady();
+  }
+
+  /** Nothing is said any more in a room that we are not in. */
+  #giveUp(room: Uint8Array, name: string, reason: string): void {
+    const { dropped, isOwed } = this.#outbox.drop(room);
+    const messageIds = dropped.map(({ core }) => messageIdOf(core));
+    this.#profile!.leave(room, messageIds);
+    const text = `You are no longer in ${name}.`;
+    for (const messageId of messageIds) {
+      this.#options.onEvent({ kind: "undelivered", room, messageId, text });
+    }
+    this.#options.onEvent({ kind: "removed", room, name, reason });
+    if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
+  }
+
+  #take(room: Room, checked: readonly CheckedEntry[], cursor: Cursor): void {
+    const settled: Uint8Array[] = [];
+    const entries = checked.map((entry) => {
+      const { deviceId, core: { messageId } } = entry;
+      const isOurs = equal(deviceId, this.#deviceId);
+      const isWaiting = isOurs && this.#outbox.has(messageId);
+      if (isWaiting) settled.push(messageId);
+      return { ...entry, isOwn: isWaiting || isOurs && this.#stored.delete(mapKey(messageId)) };
+    });
+    this.#profile!.take({ room: room.id, entries, cursor, settled });
+    room.cursor = cursor;
+    for (const messageId of settled) this.#settle(messageId);
+    this.#options.onEvent({ kind: "entries", room, entries });
+    this.#receipts.note(room);
+  }
+
+  #reset(room: Room, reason: string, cursor: Cursor): void {
+    const dropped = this.#profile!.reset(room.id, cursor);
+    room.reset(cursor);
+    this.#options.onEvent({ kind: "reset", room, reason, dropped });
+    this.#outbox.sendAgain(room.id);
+  }
+
+  #acknowledge(messageId: Uint8Array): void {
+    if (!this.#outbox.has(messageId)) return;
+    this.#profile!.settle([messageId]);
+    this.#settle(messageId);
+    this.#stored.add(mapKey(messageId));
+  }
+
+  #settle(messageId: Uint8Array): void {
+    this.#isDelayed = false;
+    this.#outbox.settle(messageId);
+  }
+
+  #refused(messageId: Uint8Array, { code, text, retryAfterMs }: Control<"error">): void {
+    const message = this.#outbox.find(messageId);
+    if (!message) return;
+    if (passing.includes(code)) {
+      this.#outbox.slowDown(messageId, retryAfterMs);
+      if (code === "slow_down" || this.#isDelayed) return;
+      this.#isDelayed = true;
+      return this.#options.onEvent({ kind: "delayed", reason: text });
+    }
+    const isOwed = this.#outbox.isOwed(messageId);
+    this.#profile!.settle([messageId]);
+    this.#outbox.settle(messageId);
+    this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
+    if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
+  }
+
+  #keepRead({ id, readSeq }: ClientRoom): void {
+    try {
+      this.#profile!.read(id, readSeq);
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  /** Where entries that stand before one can be checked by what is known of that one. */
+  #knownAt(room: Room, before: number | undefined): Cursor {
+    const { cursor, oldest } = room;
+    if (!cursor) throw new Refused("offline", "Not connected right now.");
+    const seq = before ?? cursor.seq + 1;
+    if (seq === cursor.seq + 1) return { seq, hash: cursor.hash };
+    if (oldest?.seq === seq) return oldest;
+    const hash = this.#profile!.hashBefore(room.id, seq);
+    if (hash) return { seq, hash };
+    throw new RangeError(`Cannot check what was said before ${seq}, because it is not known here.`);
+  }
+
+  /** @throws {Refused} without a session */
+  #online(): Session {
+    if (!this.#session) throw new Refused("offline", "Not connected right now.");
+    return this.#session;
   }
 
   /** Runs the session there is to its end: why it ended. */
@@ -218,8 +481,9 @@ export class Client {
       this.#cancelLeave();
       this.#session = undefined;
       this.#outbox.close();
+      this.#receipts.close();
       const livedMs = this.#options.clock.now() - startedMs;
-      if (livedMs > reconnectMsMax) this.#waitMs = reconnectMs;
+      this.#waitMs = livedMs > reconnectMsMax ? reconnectMs : Math.min(this.#waitMs, letInWaitMs);
     }
   }
 
@@ -232,13 +496,15 @@ export class Client {
       const waitMs = this.#waitMs * (0.5 + random() / 2);
       this.#waitMs = Math.min(2 * this.#waitMs, reconnectMsMax);
       await Promise.race([pause(clock, waitMs), this.#closing.promise]);
+      if (this.#failure) throw this.#failure;
       if (this.#isClosing) return;
       try {
         const dialing = dial();
         const secure = await Promise.race([dialing, this.#closing.promise]);
         if (!secure) return void dialing.then(({ link }) => link.close(), () => {});
         await this.#logIn(secure);
-        return onEvent({ kind: "reconnected" });
+        onEvent({ kind: "reconnected" });
+        return this.#isClosing ? this.#sayGoodbye() : undefined;
       } catch (cause) {
         throwIfFinal(cause);
         if (cause instanceof ServerIdentityError && !isWarned) {
@@ -251,6 +517,9 @@ export class Client {
   }
 }
 
+/** Who was let in, though not for long, first waits no longer than this. */
+const letInWaitMs = 2_000;
+
 /** How long the server may take to let us go. */
 const leaveTimeoutMs = 1_000;
 
@@ -259,11 +528,25 @@ const leaveTimeoutMs = 1_000;
  * is not as it should be can come from anybody on the way, and must not end a client for good.
  */
 function throwIfFinal(cause: unknown): void {
+  if (cause instanceof ClientStoreError) throw cause;
   if (cause instanceof Refused && !(cause instanceof UnprovenRefusal) && !mayRetry(cause.code)) {
     throw cause;
   }
 }
 
+/** A room was closed, or we were sent out of it, while something of ours for it was on the way. */
+function isRoomGone(cause: unknown): boolean {
+  return cause instanceof Refused && cause.code === "no_such_room";
+}
+
+/** What a system calls it when a connection ended without a word. */
+const brokenNames: readonly string[] = ["ConnectionReset", "ConnectionAborted", "BrokenPipe"];
+
 function describe(cause: unknown): string {
+  if (cause instanceof Error && brokenNames.includes(cause.name)) return "The connection broke.";
+  // Who is told to connect again would do it by hand; here it is done.
+  if (cause instanceof Refused && cause.code === "shutting_down") {
+    return "The server is shutting down.";
+  }
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -13,17 +13,25 @@ import {
   verifyCertificate,
 } from "../crypto/identity.ts";
 import { equal, mapKey, writeU64 } from "../protocol/bytes.ts";
+import { type Change, change } from "../protocol/command.ts";
 import {
   chainEntry,
   Content,
   contentEventsFrom,
   decodeRows,
   type Entry,
+  payloadHashOf,
   Proof,
   signedFields,
 } from "../protocol/entry.ts";
 import { ProtocolError } from "../protocol/errors.ts";
-import { type Batch, type Cursor, type Person, personPayload } from "../protocol/message.ts";
+import {
+  type Batch,
+  type Cursor,
+  parseJson,
+  type Person,
+  personPayload,
+} from "../protocol/message.ts";
 
 /** How sure one can be of an entry's author. */
 export type Verified = "signed" | "unverified" | "failed";
@@ -33,6 +41,21 @@ export interface CheckedEntry extends Entry {
   /** Undefined when the server does not know the device any more. */
   readonly author: Person | undefined;
   readonly verified: Verified;
+  /** What it says of the room, where it is an event that does. */
+  readonly change?: Change;
+  /** The chain's hash before it: what stands before can be checked by it. */
+  readonly previous: Uint8Array;
+}
+
+/** Entries of before those that are known. */
+export interface Earlier {
+  readonly firstSeq: number;
+  /** What the rows' times count from. */
+  readonly timeMs: number;
+  /** See protocol/entry.ts. */
+  readonly rows: Uint8Array;
+  /** The chain's hash before the first of them. */
+  readonly before: Uint8Array;
 }
 
 /** Asks the server who is behind devices. */
@@ -47,6 +70,8 @@ interface Known {
 /** Devices met, with their certificates checked; shared by the rooms of a session. */
 export class Authors {
   readonly #known = new Map<string, Known | undefined>();
+  /** Those whom the server is being asked about: entries that come meanwhile wait for that too. */
+  readonly #asked = new Map<string, Promise<void>>();
   readonly #lookUp: LookUp;
 
   constructor(lookUp: LookUp) {
@@ -56,13 +81,26 @@ export class Authors {
   /** Who made these entries; asks for those not met before. */
   async of(deviceIds: readonly Uint8Array[]): Promise<(deviceId: Uint8Array) => Known | undefined> {
     const missing = new Map(
-      deviceIds.filter((id) => !this.#known.has(mapKey(id))).map((id) => [mapKey(id), id]),
+      deviceIds.map((id) => [mapKey(id), id] as const)
+        .filter(([key]) => !this.#known.has(key) && !this.#asked.has(key)),
     );
     if (missing.size > 0) {
-      for (const key of missing.keys()) this.#known.set(key, undefined);
-      for (const person of await this.#lookUp([...missing.values()])) await this.learn(person);
+      const asking = this.#ask(missing);
+      for (const key of missing.keys()) this.#asked.set(key, asking);
     }
+    await Promise.all(new Set(deviceIds.map((id) => this.#asked.get(mapKey(id)))));
     return (id) => this.#known.get(mapKey(id));
+  }
+
+  async #ask(missing: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    try {
+      for (const person of await this.#lookUp([...missing.values()])) await this.learn(person);
+      for (const key of missing.keys()) {
+        if (!this.#known.has(key)) this.#known.set(key, undefined);
+      }
+    } finally {
+      for (const key of missing.keys()) this.#asked.delete(key);
+    }
   }
 
   /** Takes what is said of a device, if its keys bear it out. */
@@ -118,13 +156,28 @@ export class RoomLog {
     if (!cursor) throw broken("sent entries before it said where they belong");
     if (batch.firstSeq !== cursor.seq + 1) throw broken("left out entries or repeated some");
     const entries = decodeRows(batch.rows, batch.firstSeq, batch.timeMs);
-    const hash = entries.reduce((hash, entry) => chainEntry(hash, entry), cursor.hash);
+    const hashes = chain(cursor.hash, entries);
+    const hash = hashes.at(-1)!;
     if (!equal(hash, batch.hash)) throw broken("changed entries");
     const seq = cursor.seq + entries.length;
     await this.#checkHead(seq, batch);
-    const checked = await this.#checkAuthors(entries);
+    const checked = await this.#checkAuthors(entries, hashes);
     this.cursor = { seq, hash };
     return checked;
+  }
+
+  /**
+   * Entries that stand right before a known one, checked.
+   *
+   * @param before the known one's seq, and the chain's hash before it, which is all that vouches for them
+   * @throws {ProtocolError} broken_log, when they do not lead to it
+   */
+  async checkEarlier(earlier: Earlier, before: Cursor): Promise<CheckedEntry[]> {
+    const entries = decodeRows(earlier.rows, earlier.firstSeq, earlier.timeMs);
+    if (earlier.firstSeq + entries.length !== before.seq) throw broken("left out entries");
+    const hashes = chain(earlier.before, entries);
+    if (!equal(hashes.at(-1)!, before.hash)) throw broken("changed entries");
+    return await this.#checkAuthors(entries, hashes);
   }
 
   async #checkHead(seq: number, { hash, signature }: Batch): Promise<void> {
@@ -138,41 +191,78 @@ export class RoomLog {
     }
   }
 
-  async #checkAuthors(entries: readonly Entry[]): Promise<CheckedEntry[]> {
+  /** @param hashes the chain's before each of them */
+  async #checkAuthors(
+    entries: readonly Entry[],
+    hashes: readonly Uint8Array[],
+  ): Promise<CheckedEntry[]> {
     for (const entry of entries) {
-      if (entry.core.content === Content.joined && this.#isEvent(entry)) {
+      if (entry.core.content === Content.joined && this.#isEvent(entry) && !entry.isErased) {
         await this.#authors.learn(personPayload.decode(entry.core.payload));
       }
     }
     const spoken = entries.filter((entry) => !this.#isEvent(entry));
     const authorOf = await this.#authors.of(spoken.map(({ deviceId }) => deviceId));
-    return await Promise.all(entries.map((entry) => this.#check(entry, authorOf)));
+    return await Promise.all(
+      entries.map((entry, at) => this.#check(entry, hashes[at]!, authorOf)),
+    );
   }
 
   async #check(
     entry: Entry,
+    previous: Uint8Array,
     authorOf: (deviceId: Uint8Array) => Known | undefined,
   ): Promise<CheckedEntry> {
-    const { core, deviceId } = entry;
     if (this.#isEvent(entry)) {
-      return { ...entry, author: personPayload.decode(core.payload), verified: "signed" };
+      return { ...entry, previous, ...readEvent(entry), verified: "signed" };
     }
-    const known = authorOf(deviceId);
-    return { ...entry, author: known?.person, verified: await this.#verdict(entry, known) };
+    const known = authorOf(entry.deviceId);
+    const verified = await this.#verdict(entry, known);
+    return { ...entry, previous, author: known?.person, verified };
   }
 
-  async #verdict({ core, deviceId }: Entry, known: Known | undefined): Promise<Verified> {
+  async #verdict(entry: Entry, known: Known | undefined): Promise<Verified> {
+    const { core, deviceId } = entry;
     // Events are the server's; nobody else may make things up about others.
     if (core.content >= contentEventsFrom) return "failed";
     if (core.proof === Proof.unverified) return known?.verifier ? "failed" : "unverified";
     if (!core.signature || !known?.verifier) return "failed";
-    const fields = signedFields(this.id, deviceId, core.signed, core.payload);
+    const hash = payloadHashOf(entry);
+    const fields = signedFields(this.id, deviceId, core.signed, core.payload, hash);
     return await known.verifier(label.entry, fields, core.signature) ? "signed" : "failed";
   }
 
   #isEvent({ core, deviceId }: Entry): boolean {
     return core.content >= contentEventsFrom && equal(deviceId, this.#serverId);
   }
+}
+
+/** What an event tells; those of later versions tell nothing. */
+function readEvent({ core: { content, payload }, isErased }: Entry) {
+  if (isErased) return { author: undefined };
+  switch (content) {
+    case Content.joined:
+    case Content.left:
+      return { author: personPayload.decode(payload) };
+    case Content.changed:
+      return { author: undefined, change: readChange(payload) };
+    default:
+      return { author: undefined };
+  }
+}
+
+/** The payload of an entry that says what has changed. */
+export function readChange(payload: Uint8Array): Change {
+  const result = change.safeParse(parseJson(payload));
+  if (!result.success) throw new ProtocolError("bad_message");
+  return result.data;
+}
+
+/** The chain's hash before each of some entries, and after the last. */
+function chain(hash: Uint8Array, entries: readonly Entry[]): Uint8Array[] {
+  const hashes = [hash];
+  for (const entry of entries) hashes.push(chainEntry(hashes.at(-1)!, entry));
+  return hashes;
 }
 
 function broken(what: string): ProtocolError {

@@ -7,17 +7,29 @@
 
 import { channelOf, OpeningChannel, pairChannel } from "../crypto/channel.ts";
 import { type Identity, importVerifier, label, sign, type Verifier } from "../crypto/identity.ts";
+import { z } from "zod";
 import { type Bytes, concat, mapKey } from "../protocol/bytes.ts";
 import type { Clock } from "../protocol/clock.ts";
+import {
+  type Args,
+  argsSchema,
+  type Command,
+  type CommandName,
+  commands,
+  type Result,
+  type RoomInfo,
+} from "../protocol/command.ts";
 import { CutShort, ProtocolError } from "../protocol/errors.ts";
 import { FrameStream } from "../protocol/framer.ts";
 import {
+  entriesTogetherMax,
   frameMessagesBytesMax,
   heardTimeoutMs,
   inboxBytesMax,
   inboxUnansweredBytesMax,
   peopleMax,
   queuedBytesMin,
+  roomsPerUserMax,
 } from "../protocol/limits.ts";
 import { writable } from "../protocol/link.ts";
 import {
@@ -45,6 +57,14 @@ export interface SessionListener {
   refused(messageId: Uint8Array, error: Control<"error">): void;
   /** The session is ready for what waits to be sent in this room, and stands there. */
   attached(room: Uint8Array, cursor: Cursor): void;
+  /** Who has come into a room and who has gone; no more than a member's word. */
+  presence(room: Uint8Array, change: Omit<Control<"presence">, "room">): void;
+  /** Somebody is typing in a room; no more than a member's word. */
+  typing(room: Uint8Array, name: string): void;
+  /** We are in this room, joined or not, which is so now. */
+  roomChanged(room: RoomInfo): void;
+  /** We are in this room no more. */
+  removed(room: Uint8Array, reason: string): void;
 }
 
 /** Who logs in. */
@@ -58,6 +78,14 @@ export interface Login {
 interface JoinedRoom {
   readonly log: RoomLog;
   channels: OpeningChannel[];
+  /** We are in it no more; what still comes of it is opened, and left out. */
+  isGone: boolean;
+}
+
+/** Entries that have been checked, and not handed on yet. */
+interface Ready {
+  readonly room: JoinedRoom;
+  readonly entries: CheckedEntry[];
 }
 
 /**
@@ -115,6 +143,9 @@ const pong = encodeControl("pong", {});
 /** Keys of one room that may be announced before the first of them is used. */
 const roomKeysMax = 8;
 
+/** Rooms that are remembered, those that we are in no more among them. */
+const roomsRememberedMax = 2 * roomsPerUserMax;
+
 /** MUST hand entries on in order, each once; MUST send what it is given in order. */
 export class Session {
   readonly welcome: Control<"welcome">;
@@ -131,6 +162,8 @@ export class Session {
   /** What has been opened and waits to be checked. */
   #inbox: Promise<void> = Promise.resolve();
   #inboxBytes = 0;
+  #inboxCount = 0;
+  #ready: Ready | undefined;
   #onInbox: (() => void) | undefined;
   #failure: unknown;
   /** Nothing is read any more. */
@@ -177,8 +210,14 @@ export class Session {
   join(room: Uint8Array, cursor: Cursor | undefined): void {
     const { server, secure } = this.#parts;
     const log = new RoomLog(room, server, secure.server, this.#authors, cursor);
-    this.#rooms.set(mapKey(room), { log, channels: [] });
+    this.#remember({ log, channels: [], isGone: false });
     this.#send(encodeControl("join", { room, cursor }));
+  }
+
+  /** We have left this room: what still comes of it is left out. */
+  leaveRoom(room: Uint8Array): void {
+    const joined = this.#rooms.get(mapKey(room));
+    if (joined) joined.isGone = true;
   }
 
   /** Publishes a core (protocol/entry.ts). */
@@ -186,11 +225,60 @@ export class Session {
     this.#send(encodePublish(room, core));
   }
 
-  /** Who is in a room now. */
-  async who(room: Uint8Array): Promise<Control<"whoAnswer">> {
-    const answer = await this.#request((request) => encodeControl("who", { request, room }));
-    if (answer.type !== "whoAnswer") throw new ProtocolError("bad_message");
-    return answer;
+  /**
+   * Lets the server do something; see protocol/command.ts.
+   *
+   * @param room which one, where the command is about a room
+   * @throws {Refused} when the server will not
+   * @throws {ProtocolError} bad_message, when arguments or answer are not as the table has them
+   */
+  async command<Name extends CommandName>(
+    name: Name,
+    args: Args<Name>,
+    room?: Uint8Array,
+  ): Promise<Result<Name>> {
+    const command: Command = commands[name];
+    const encoded = z.safeEncode(argsSchema(command), { ...args, ...(command.inRoom && { room }) });
+    if (!encoded.success) {
+      const path = encoded.error.issues[0]?.path.join(".") ?? "";
+      throw new ProtocolError("bad_message", `"${name}" cannot be asked for so (${path}).`);
+    }
+    const answer = await this.#request((request) =>
+      encodeControl("request", { request, command: name, args: encoded.data })
+    );
+    const result = answer.type === "answer" && command.result.safeParse(answer.value);
+    if (result && result.success) return result.data as Result<Name>;
+    throw new ProtocolError("bad_message", `The server's answer to "${name}" is not valid.`);
+  }
+
+  /**
+   * Entries of a room that stand right before an entry that is known, checked as any other.
+   *
+   * @param before that entry's seq, and the chain's hash before it
+   * @returns at most `count`, the oldest first; none where the server keeps none
+   * @throws {ProtocolError} broken_log, when they do not lead to that entry
+   */
+  async history(room: Uint8Array, before: Cursor, count: number): Promise<CheckedEntry[]> {
+    const answer = await this.command("history", { before: before.seq, count }, room);
+    const { firstSeq, timeMs, rows, before: from } = answer;
+    if (!firstSeq || timeMs === undefined || !rows || !from) return [];
+    const { log } = this.#room(room);
+    return await log.checkEarlier({ firstSeq, timeMs, rows, before: from }, before);
+  }
+
+  /** Resolves when all that has come so far has been taken: answers to requests overtake it. */
+  async caughtUp(): Promise<void> {
+    await this.#inbox;
+  }
+
+  /** Tells the others in a room that our user is typing. */
+  sendTyping(room: Uint8Array): void {
+    this.#send(encodeControl("typing", { room }));
+  }
+
+  /** Tells up to where entries of a room have come, and up to where they were read. */
+  seen(room: Uint8Array, delivered: number, read: number): void {
+    this.#send(encodeControl("seen", { room, delivered, read }));
   }
 
   /** Says goodbye, so that the others see it at once; the server closes. */
@@ -230,13 +318,25 @@ export class Session {
     }
   }
 
-  /** On a room's channel come entries only: members hold its key, so it vouches for nobody. */
+  /**
+   * On a room's channel comes only what is signed, and what does no harm when a member makes it up:
+   * members hold its key, so it vouches for nobody.
+   */
   #broadcast(message: Message, room: JoinedRoom, bytes: number): void {
-    if (message.type !== "batch") {
+    if (message.type !== "batch" && message.type !== "presence" && message.type !== "typing") {
       throw new ProtocolError("bad_message", `A room's channel may not carry "${message.type}".`);
     }
     if (mapKey(message.room) !== mapKey(room.log.id)) throw new ProtocolError("bad_message");
-    this.#queueBatch(message, room, bytes);
+    if (message.type === "batch") this.#queueBatch(message, bytes);
+    else this.#queue(() => this.#glimpse(message, room), bytes);
+  }
+
+  /** Something that is seen in passing. */
+  #glimpse(message: Control<"presence"> | Control<"typing">, { log, isGone }: JoinedRoom): void {
+    if (isGone) return;
+    const { listener } = this.#parts;
+    if ("here" in message) return listener.presence(log.id, message);
+    if (message.name !== undefined) listener.typing(log.id, message.name);
   }
 
   async #control(message: Message, bytes = 0): Promise<void> {
@@ -244,15 +344,19 @@ export class Session {
       case "attach":
         return await this.#attach(message);
       case "batch":
-        return this.#queueBatch(message, this.#room(message.room), bytes);
+        return this.#queueBatch(message, bytes);
       case "reset":
         return this.#queueReset(message);
+      case "room":
+        return this.#queue(() => this.#parts.listener.roomChanged(message.room), bytes);
+      case "removed":
+        return this.#queueRemoved(message, bytes);
       case "stored":
         return this.#parts.listener.stored(message.messageId, message.seq);
       case "error":
         return this.#error(message);
       case "peopleAnswer":
-      case "whoAnswer":
+      case "answer":
         return this.#requests.get(message.request)?.resolve(message);
       case "ping":
         // One answers all that came meanwhile, or a server could fill our memory with answers.
@@ -273,9 +377,15 @@ export class Session {
     if (room.channels.length > roomKeysMax) throw new ProtocolError("bad_message");
     this.#channels.set(channel, { opening, room });
     this.#queue(() => {
+      const current = this.#current(id);
+      if (!current) return;
+      if (current !== room && room.channels.includes(opening)) {
+        current.channels.push(opening);
+        this.#channels.set(channel, { opening, room: current });
+      }
       // A gap between where the log stands and this cursor shows with the first batch.
-      room.log.cursor ??= cursor;
-      this.#parts.listener.attached(room.log.id, room.log.cursor);
+      current.log.cursor ??= cursor;
+      this.#parts.listener.attached(current.log.id, current.log.cursor);
     });
   }
 
@@ -286,19 +396,48 @@ export class Session {
     for (const { id } of room.channels.splice(0, at)) this.#channels.delete(id);
   }
 
-  #queueBatch(batch: Batch, { log }: JoinedRoom, bytes: number): void {
-    this.#queue(async () => {
-      const entries = await log.accept(batch);
-      this.#parts.listener.entries(log.id, entries, log.cursor!);
+  #queueBatch(batch: Batch, bytes: number): void {
+    this.#room(batch.room); // Throws where it was never joined.
+    this.#queueMore(async () => {
+      const room = this.#current(batch.room);
+      if (!room) return;
+      if (this.#ready?.room !== room) this.#handOn();
+      const entries = await room.log.accept(batch).catch((cause) => {
+        this.#handOn(); // What came before it was good.
+        throw cause;
+      });
+      this.#ready ??= { room, entries: [] };
+      this.#ready.entries.push(...entries);
+      if (this.#inboxCount === 1 || this.#ready.entries.length >= entriesTogetherMax) {
+        this.#handOn();
+      }
     }, bytes);
   }
 
-  #queueReset({ room, reason, cursor }: Control<"reset">): void {
-    const { log } = this.#room(room);
+  /** Entries are handed on together while more of them wait: keeping them costs by the time. */
+  #handOn(): void {
+    if (!this.#ready) return;
+    const { room: { log }, entries } = this.#ready;
+    this.#ready = undefined;
+    this.#parts.listener.entries(log.id, entries, log.cursor!);
+  }
+
+  #queueReset({ room: id, reason, cursor }: Control<"reset">): void {
+    this.#room(id);
     this.#queue(() => {
-      log.reset(cursor);
-      this.#parts.listener.reset(room, reason, cursor);
+      const room = this.#current(id);
+      if (!room) return;
+      room.log.reset(cursor);
+      this.#parts.listener.reset(id, reason, cursor);
     });
+  }
+
+  #queueRemoved({ room: id, reason }: Control<"removed">, bytes: number): void {
+    this.#queue(() => {
+      const room = this.#current(id);
+      if (room) room.isGone = true;
+      this.#parts.listener.removed(id, reason);
+    }, bytes);
   }
 
   #error(message: Control<"error">): void {
@@ -310,14 +449,23 @@ export class Session {
   }
 
   /** Does something after all that came before it has been checked. */
-  #queue(act: () => void | Promise<void>, messageBytes = 0): void {
+  #queue(act: () => void, messageBytes = 0): void {
+    this.#queueMore(() => {
+      this.#handOn();
+      act();
+    }, messageBytes);
+  }
+
+  #queueMore(act: () => void | Promise<void>, messageBytes: number): void {
     const bytes = messageBytes + queuedBytesMin;
     this.#inboxBytes += bytes;
+    this.#inboxCount++;
     if (this.#inboxBytes > inboxUnansweredBytesMax) {
       throw new ProtocolError("bad_message", "The server does not answer, and sends ever more.");
     }
-    this.#inbox = this.#inbox.then(act).then(() => {
+    this.#inbox = this.#inbox.then(() => this.#failure ? undefined : act()).then(() => {
       this.#inboxBytes -= bytes;
+      this.#inboxCount--;
       this.#onInbox?.();
     }).catch((cause) => {
       this.#failure ??= cause;
@@ -337,6 +485,27 @@ export class Session {
     const room = this.#rooms.get(mapKey(id));
     if (!room) throw new ProtocolError("bad_message", "The server speaks of a room not joined.");
     return room;
+  }
+
+  /**
+   * A room that we are in now. What comes is looked at in order, and meanwhile we may have been sent out
+   * of a room, and have joined it again.
+   */
+  #current(id: Uint8Array): JoinedRoom | undefined {
+    const room = this.#rooms.get(mapKey(id));
+    return room?.isGone ? undefined : room;
+  }
+
+  /** Of rooms that we are in no more, the oldest are forgotten. */
+  #remember(room: JoinedRoom): void {
+    const key = mapKey(room.log.id);
+    this.#rooms.delete(key);
+    this.#rooms.set(key, room);
+    if (this.#rooms.size <= roomsRememberedMax) return;
+    const [oldest, gone] = this.#rooms.entries().find(([, { isGone }]) => isGone) ?? [];
+    if (oldest === undefined) throw new ProtocolError("bad_message", "Too many rooms were joined.");
+    this.#rooms.delete(oldest);
+    for (const { id } of gone!.channels) this.#channels.delete(id);
   }
 
   async #lookUp(ids: readonly Uint8Array[]): Promise<readonly Person[]> {

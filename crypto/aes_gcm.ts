@@ -14,6 +14,29 @@ export const tagBytes = 16;
 /** Bytes of a key. */
 export const keyBytes = 32;
 
+/** One key's sealing and opening; what is ready at once need not be a promise. */
+export interface Aead {
+  /** Ciphertext and tag. */
+  seal(iv: Bytes, plaintext: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** The plaintext; throws, or rejects, when key, nonce or tag do not fit. */
+  open(iv: Bytes, sealed: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** Makes that of a raw key. */
+export type AeadFactory = (raw: Uint8Array, usage: "encrypt" | "decrypt") => Promise<Aead>;
+
+/** By WebCrypto: wherever it runs. */
+export const webAead: AeadFactory = async (
+  raw: Uint8Array,
+  usage: "encrypt" | "decrypt",
+): Promise<Aead> => {
+  const key = await importKey(raw, usage);
+  return {
+    seal: (iv, plaintext) => seal(key, iv, plaintext),
+    open: (iv, sealed) => open(key, iv, sealed),
+  };
+};
+
 /** Imports a raw key; it cannot be exported again. */
 export function importKey(raw: Uint8Array, usage: "encrypt" | "decrypt"): Promise<CryptoKey> {
   return crypto.subtle.importKey("raw", raw as Bytes, "AES-GCM", false, [usage]);

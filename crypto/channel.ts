@@ -6,7 +6,7 @@
  * @module
  */
 
-import { importKey, nonce, nonceBytes, open, seal, tagBytes } from "./aes_gcm.ts";
+import { type Aead, type AeadFactory, nonce, nonceBytes, tagBytes, webAead } from "./aes_gcm.ts";
 
 /** A body that does not fit its channel: forged, replayed, out of order or of another channel. */
 export class ChannelError extends Error {
@@ -19,19 +19,23 @@ export const pairChannel = 0;
 /** The sealing end. */
 export class SealingChannel {
   readonly id: number;
-  readonly #key: CryptoKey;
+  readonly #aead: Aead;
   #counter: number;
   #bytes = 0;
 
-  private constructor(id: number, key: CryptoKey, counter: number) {
+  private constructor(id: number, aead: Aead, counter: number) {
     this.id = id;
-    this.#key = key;
+    this.#aead = aead;
     this.#counter = counter;
   }
 
   /** @param raw 32 bytes that no other channel has */
-  static async create(id: number, raw: Uint8Array): Promise<SealingChannel> {
-    return new SealingChannel(id, await importKey(raw, "encrypt"), 0);
+  static async create(
+    id: number,
+    raw: Uint8Array,
+    aead: AeadFactory = webAead,
+  ): Promise<SealingChannel> {
+    return new SealingChannel(id, await aead(raw, "encrypt"), 0);
   }
 
   /** The counter of the next frame. */
@@ -48,26 +52,31 @@ export class SealingChannel {
   async seal(messages: Uint8Array): Promise<[nonce: Uint8Array, sealed: Uint8Array]> {
     const iv = nonce(this.id, this.#counter++);
     this.#bytes += messages.length;
-    return [iv, await seal(this.#key, iv, messages)];
+    return [iv, await this.#aead.seal(iv, messages)];
   }
 }
 
 /** The opening end. */
 export class OpeningChannel {
   readonly id: number;
-  readonly #key: CryptoKey;
+  readonly #aead: Aead;
   #counter: number;
   #bytes = 0;
 
-  private constructor(id: number, key: CryptoKey, counter: number) {
+  private constructor(id: number, aead: Aead, counter: number) {
     this.id = id;
-    this.#key = key;
+    this.#aead = aead;
     this.#counter = counter;
   }
 
   /** @param counter what the first frame to come must carry */
-  static async create(id: number, raw: Uint8Array, counter = 0): Promise<OpeningChannel> {
-    return new OpeningChannel(id, await importKey(raw, "decrypt"), counter);
+  static async create(
+    id: number,
+    raw: Uint8Array,
+    counter = 0,
+    aead: AeadFactory = webAead,
+  ): Promise<OpeningChannel> {
+    return new OpeningChannel(id, await aead(raw, "decrypt"), counter);
   }
 
   /** The counter that the next frame must carry. */
@@ -94,7 +103,7 @@ export class OpeningChannel {
     this.#counter++;
     this.#bytes += body.length;
     try {
-      return await open(this.#key, expected, body.subarray(nonceBytes));
+      return await this.#aead.open(expected, body.subarray(nonceBytes));
     } catch (cause) {
       throw new ChannelError("The frame was not sealed with this channel's key.", { cause });
     }

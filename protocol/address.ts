@@ -24,7 +24,8 @@ export interface ServerLink extends Address {
 
 const scheme = "broadcast://";
 const fingerprintPattern = /^[\w-]{43}$/;
-const invitationPattern = /^[\w-]{8,128}$/;
+/** As many characters as whole bytes give: 4 for 3 of them, or 2 or 3 at the end. */
+const invitationPattern = /^(?=.{8,128}$)(?:[\w-]{4})*(?:[\w-]{2,3})?$/;
 
 /**
  * Reads `9000`, `:9000`, `127.0.0.1:9000`, `[::1]:9000`, `chat.example.org`. Host names come out in

@@ -88,11 +88,6 @@ export function encodeClassicMessage(name: string, text: string, action = false)
   return encode(visibleLines(text).map((line) => `${lead}${line}\n`).join(""));
 }
 
-/** Something that the server itself says, one line. It starts as no message and no action does. */
-export function encodeClassicNotice(text: string): Bytes {
-  return encode(`-- ${visible(text)}\n`);
-}
-
 /** One frame, its length in front. */
 export function encodeClassicFrame({ key, nonce, ciphertext }: ClassicFrame): Bytes {
   return frame(key, nonce, ciphertext);

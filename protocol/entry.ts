@@ -6,13 +6,14 @@
  * core    [u8 version][u8 proof][u8 content][u8 flags][message id 16]
  *         [target id 16, if flags & 1][u32 generation][u64 epoch, both if flags & 2]
  *         [signature 64, if proof = 1][payload]
- * row     [u32 length of the rest][u32 ms after the batch's time][device id 16][core]
+ * row     [u32 length of the rest][u1 erased][u31 ms after the batch's time][device id 16][core]
  * signed  room id, device id, core without signature and payload, SHA-256(payload)
  * chained SHA-256(previous hash, u64 seq, u64 time, device id, core without payload,
  *         SHA-256(payload)); before the first entry: SHA-256("broadcast/2 chain", room id)
  * ```
  *
- * The payload enters both by its hash, so that it can be erased and chain and signature still hold.
+ * The payload enters both by its hash, so that it can be erased and chain and signature still hold: the
+ * top bit of an erased entry's time is set, and its payload is the SHA-256 of what stood there.
  *
  * @module
  */
@@ -30,7 +31,20 @@ export const Proof = { unverified: 0, signature: 1, mls: 2 } as const;
 export type Proof = (typeof Proof)[keyof typeof Proof];
 
 /** What a payload is. From 128 up: events, which only the server makes. */
-export const Content = { text: 0, action: 1, joined: 128, left: 129 } as const;
+export const Content = {
+  text: 0,
+  action: 1,
+  /** A new payload for the target, which is the author's own. */
+  edit: 2,
+  /** The target's payload is to be erased; its author or a moderator says so. No payload. */
+  deletion: 3,
+  /** An emoji or a word put to the target; an empty one takes the author's reaction back. */
+  reaction: 4,
+  joined: 128,
+  left: 129,
+  /** Something about the room has changed: who did it and what, as JSON. */
+  changed: 130,
+} as const;
 export type Content = (typeof Content)[keyof typeof Content];
 
 /** The first content type that only the server may use. */
@@ -78,6 +92,8 @@ export interface Entry {
   readonly timeMs: number;
   readonly deviceId: Uint8Array;
   readonly core: Core;
+  /** Its payload is gone; the core's payload is the hash of it. */
+  readonly isErased: boolean;
 }
 
 /** Lays out a core; `sign` is given the signature's place only when the proof asks for one. */
@@ -144,6 +160,12 @@ export function messageIdOf(core: Uint8Array): Uint8Array {
   return core.subarray(4, coreFixedBytes);
 }
 
+/** The message id of what a core edits, when {@link payloadStart} has checked it; undefined for none. */
+export function editedBy(core: Uint8Array): Uint8Array | undefined {
+  const isEdit = core[2] === Content.edit && (core[3]! & flagTarget) !== 0;
+  return isEdit ? core.subarray(coreFixedBytes, coreFixedBytes + idBytes) : undefined;
+}
+
 /**
  * Takes a core apart.
  *
@@ -179,14 +201,25 @@ export function signedFields(
   deviceId: Uint8Array,
   coreHead: Uint8Array,
   payload: Uint8Array,
+  payloadHash = sha256(payload),
 ): Uint8Array[] {
-  return [roomId, deviceId, coreHead, sha256(payload)];
+  return [roomId, deviceId, coreHead, payloadHash];
+}
+
+/** The hash by which an entry's payload is signed and chained, whether it is still there or not. */
+export function payloadHashOf({ core: { payload }, isErased }: Entry): Uint8Array {
+  return isErased ? payload : sha256(payload);
 }
 
 /** Bytes that a row with this core takes. */
 export function rowBytes(core: Uint8Array): number {
   return rowFixedBytes + core.length;
 }
+
+/** The first bit of a row's time: its payload is erased. */
+const erasedBit = 0x8000_0000;
+/** How long after its batch's time a row's may be. */
+export const rowAfterMsMax = erasedBit - 1;
 
 /** Puts a row at `at`; the place behind it. */
 export function writeRow(
@@ -215,15 +248,40 @@ export function decodeRows(rows: Uint8Array, firstSeq: number, timeMs: number): 
     if (rows.length - at < rowFixedBytes) throw new ProtocolError("bad_message");
     const end = at + lengthBytes + readU32(rows, at);
     if (end > rows.length || end < at + rowFixedBytes) throw new ProtocolError("bad_message");
+    const time = readU32(rows, at + lengthBytes);
+    const isErased = time >= erasedBit;
+    const core = decodeCore(rows.subarray(at + rowFixedBytes, end));
+    if (isErased && core.payload.length !== hashBytes) throw new ProtocolError("bad_message");
     entries.push({
       seq: firstSeq + entries.length,
-      timeMs: timeMs + readU32(rows, at + lengthBytes),
+      timeMs: timeMs + (isErased ? time - erasedBit : time),
       deviceId: rows.subarray(at + lengthBytes + 4, at + rowFixedBytes),
-      core: decodeCore(rows.subarray(at + rowFixedBytes, end)),
+      core,
+      isErased,
     });
     at = end;
   }
   return entries;
+}
+
+/**
+ * These rows with the payload of the entry at `at` (where its row begins) erased.
+ *
+ * @throws {ProtocolError} bad_message or too_large
+ */
+export function eraseRow(rows: Uint8Array, at: number): Bytes {
+  const end = at + lengthBytes + readU32(rows, at);
+  const core = rows.subarray(at + rowFixedBytes, end);
+  const payloadAt = payloadStart(core);
+  const time = readU32(rows, at + lengthBytes);
+  if (time >= erasedBit) return rows.slice();
+  const row = concat([
+    rows.subarray(at, at + rowFixedBytes + payloadAt),
+    sha256(core.subarray(payloadAt)),
+  ]);
+  writeU32(row, 0, row.length - lengthBytes);
+  writeU32(row, lengthBytes, time + erasedBit);
+  return concat([rows.subarray(0, at), row, rows.subarray(end)]);
 }
 
 /** The hash that a room's chain begins with; so no chain passes for another room's. */
@@ -250,6 +308,7 @@ export function chainHash(
   deviceId: Uint8Array,
   core: Uint8Array,
   payloadAt: number,
+  payloadHash = sha256(core.subarray(payloadAt)),
 ): Uint8Array {
   const input = chainScratch;
   input.set(previous, 0);
@@ -257,12 +316,13 @@ export function chainHash(
   writeU64(input, hashBytes + 8, timeMs);
   input.set(deviceId, hashBytes + 16);
   input.set(core.subarray(0, payloadAt), chainFixedBytes);
-  input.set(sha256(core.subarray(payloadAt)), chainFixedBytes + payloadAt);
+  input.set(payloadHash, chainFixedBytes + payloadAt);
   return sha256(input.subarray(0, chainFixedBytes + payloadAt + hashBytes));
 }
 
 /** {@link chainHash} of an entry that has been taken apart. */
 export function chainEntry(previous: Uint8Array, entry: Entry): Uint8Array {
   const { seq, timeMs, deviceId, core } = entry;
-  return chainHash(previous, seq, timeMs, deviceId, core.bytes, core.payloadAt);
+  const { bytes, payloadAt } = core;
+  return chainHash(previous, seq, timeMs, deviceId, bytes, payloadAt, payloadHashOf(entry));
 }

@@ -57,6 +57,10 @@ export const errorCodes = {
       "printed when it started, and connect with it.",
     retry: false,
   },
+  registration_closed: {
+    text: "This server takes no new users. Ask its operator.",
+    retry: false,
+  },
   server_full: {
     text: "The server has as many connections as it may. Try again in a while.",
     retry: true,
@@ -71,6 +75,34 @@ export const errorCodes = {
   },
   silent: { text: "Nothing was heard for too long. Connect again.", retry: true },
   slow_down: { text: "Too fast: wait, then send again.", retry: true },
+  read_only: {
+    text: "The server's disk is full: what is there can be read, and what you said is sent again " +
+      "as soon as there is room.",
+    retry: true,
+  },
+  busy: { text: "The server has too much to do. Try again in a moment.", retry: true },
+  banned: { text: "You are banned here.", retry: false },
+  draining: {
+    text: "The server lets nobody new in, because it is about to be stopped. Try again later.",
+    retry: true,
+  },
+  no_such_user: { text: "There is nobody of that name here.", retry: false },
+  no_such_command: {
+    text: "The server does not know this command. One of the two needs an update.",
+    retry: false,
+  },
+  room_limit: { text: "There are as many rooms as there may be.", retry: false },
+  too_many: {
+    text: "There are as many of these as there may be. End one that is not needed any more.",
+    retry: false,
+  },
+  no_such_invitation: { text: "There is no such invitation here.", retry: false },
+  bad_room_name: {
+    text:
+      "A room's name has 1 to 32 letters, digits, '.', '_' or '-', and starts with a letter or " +
+      "digit.",
+    retry: false,
+  },
   no_such_room: { text: "There is no such room here.", retry: false },
   forbidden: { text: "You may not do this here.", retry: false },
   shutting_down: { text: "The server is shutting down. Connect again in a while.", retry: true },

@@ -51,7 +51,7 @@ export const batchRowsBytesMax = 128 * KiB;
 export const tailBytesMax = 1 * MiB;
 
 /** A tail's segments grow from the first to the second of these. */
-export const segmentBytesMin = 4 * KiB;
+export const segmentBytesMin = KiB / 2;
 export const segmentBytesMax = 256 * KiB;
 
 /** Channel 0 towards one peer: what may wait there before the peer counts as too slow. */
@@ -62,6 +62,15 @@ export const classicLinesBytesMax = 2 * MiB;
 
 /** Entries that a room may hold between publish and append before publishers are not read. */
 export const pendingBytesMax = 512 * KiB;
+
+/** The same of all rooms together. */
+export const backlogBytesMax = 16 * MiB;
+
+/** Presence and typing that may wait in a room; beyond that they are left out. */
+export const passingBytesMax = 32 * KiB;
+
+/** Who is refused because the disk is full tries again after so long. */
+export const readOnlyRetryMs = 2_000;
 
 /** A key is replaced after so many frames … */
 export const channelFramesMax = 2 ** 32;
@@ -132,10 +141,74 @@ export const pageBytesMax = 128 * KiB;
 
 /** Who left without saying so is shown as gone after so long; a reconnect sooner is not shown. */
 export const leaveGraceMs = 10_000;
+/** Who is here is told so much later, together with others. */
+export const presenceDelayMs = 50;
+/** Of a session, so often may it tell that its user types. */
+export const typingMsMin = 2_000;
+/** How far members have a room's log is kept so much later, together. */
+export const watermarksDelayMs = 5_000;
+
+/** A message that was refused as too fast is waited for so much longer than its author was told to. */
+export const owedGraceMs = 60_000;
+
+/** A reaction to a message. */
+export const reactionBytesMax = 64;
+
+/** Entries that history shows unless asked for more or less. */
+export const historyCount = 50;
 
 /** Devices that one request may ask about, and names that one answer lists. */
 export const peopleMax = 64;
-export const whoNamesMax = 500;
+export const presenceNamesMax = 64;
+/** Rows of one answer: members, bans, entries. */
+export const commandCountMax = 500;
+
+/** What an answer's rows may have together, so that it fits into one frame with others. */
+export const answerBytesMax = 128 * KiB;
+
+/** Rooms that one user may be in, and rooms that a server has. */
+export const roomsPerUserMax = 100;
+export const roomsMax = 10_000;
+
+/** Bans of a room and of a whole server; invitations into a room, by a user, and in
+ * all; who is allowed. */
+export const roomBansMax = commandCountMax;
+export const serverBansMax = 10_000;
+export const roomInvitationsMax = 200;
+export const userInvitationsMax = 200;
+export const invitationsMax = 10_000;
+export const roomAllowedMax = 500;
+
+/** Bytes of an invitation: enough that nobody guesses it. */
+export const invitationBytes = 16;
+
+/** Who was here so short a time ago may come back while nobody new is let in. */
+export const drainGraceMs = 60_000;
+
+/** Of a user: going into rooms … */
+export const joinsBurst = 30;
+export const joinsPerMinute = 30;
+/** … reading what was said before … */
+export const historyBurst = 50;
+export const historyPerMinute = 300;
+/** … making invitations … */
+export const invitesBurst = 20;
+export const invitesPerMinute = 10;
+/** … and whatever else changes something: so much at once, then so much a minute. */
+export const actsBurst = 60;
+export const actsPerMinute = 60;
+
+/** Logins from one address (IPv6: /64) at once, and then a minute. */
+export const loginBurst = 120;
+export const loginsPerMinute = 120;
+/** Addresses whose budgets are remembered. */
+export const addressBudgetsMax = 10_000;
+
+/** A topic, a reason. */
+export const textCharsMax = 1024;
+
+/** A field of bytes in JSON. */
+export const base64UrlCharsMax = 176 * 1024;
 
 /** What a session may ask for, publishing aside: so much at once … */
 export const requestsBurst = 64;
@@ -158,9 +231,36 @@ export const acceptPauseMs = 100;
 export const outboxWindowMax = 256;
 export const outboxBytesMax = 1 * MiB;
 
+/** A client tells no more often what it has and what was read, of so many rooms at once, … */
+export const seenMs = 1_000;
+export const seenRoomsMax = 10;
+/** … and that somebody is typing. */
+export const typingMs = 3_000;
+
+/** Entries that a client keeps of each room, the newest. */
+export const keptEntriesMax = 100_000;
+
+/** Entries that a session hands on at once while more of them wait. */
+export const entriesTogetherMax = 1_000;
+
+/** How long a message waits that was refused for a while, where the server does not say. */
+export const refusedMs = 1_000;
+
 /** A reconnect is tried after the first of these, doubling up to the second, each with jitter. */
 export const reconnectMs = 250;
 export const reconnectMsMax = 30_000;
 
 /** How long connecting may take, and how long the handshake and the login after it. */
 export const dialTimeoutMs = 10_000;
+
+/** What an operator may ask for over the socket in the data folder: the length of one request … */
+export const operatorLineBytesMax = 64 * KiB;
+/** … how many may ask at once … */
+export const operatorConnectionsMax = 8;
+/** … how long a request may take to arrive, and its answer to be taken … */
+export const operatorPatienceMs = 10_000;
+/** … and what an answer may have. */
+export const operatorAnswerBytesMax = 16 * MiB;
+
+/** What is older than the operator wants to keep is forgotten so often. */
+export const trimMs = 60 * 60 * 1000;

@@ -7,25 +7,19 @@
  */
 
 import { z } from "zod";
-import {
-  type Bytes,
-  concat,
-  fromBase64Url,
-  readU32,
-  readU64,
-  toBase64Url,
-  writeU32,
-  writeU64,
-} from "./bytes.ts";
+import { type Bytes, concat, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
+import { roomInfo } from "./command.ts";
 import { ProtocolError } from "./errors.ts";
+import { base64UrlBytes, id, name } from "./fields.ts";
 import {
   frameMessagesMax,
   hashBytes,
   idBytes,
   lengthBytes,
   peopleMax,
+  presenceNamesMax,
+  roomsPerUserMax,
   signatureBytes,
-  whoNamesMax,
 } from "./limits.ts";
 
 /** Bytes of a message before its body. */
@@ -34,28 +28,7 @@ const headerBytes = lengthBytes + 1;
 /** Kinds from here up are ignored by who does not know them: room to grow. */
 export const ignorableFrom = 128;
 
-/** A field of bytes: base64url in JSON, of so many bytes where that is fixed. */
-function bytes(length?: number) {
-  return z.codec(
-    z.string().max(4096),
-    z.custom<Uint8Array>((value) => value instanceof Uint8Array),
-    {
-      decode(text, context) {
-        try {
-          const value = fromBase64Url(text);
-          if (length === undefined || value.length === length) return value;
-        } catch {
-          // Falls through: whatever is wrong with it, it is not base64url of this length.
-        }
-        context.issues.push({ code: "custom", message: "not base64url", input: text });
-        return z.NEVER;
-      },
-      encode: toBase64Url,
-    },
-  );
-}
-
-const id = bytes(idBytes);
+const bytes = base64UrlBytes;
 const publicKey = bytes(32);
 const signature = bytes(signatureBytes);
 const seq = z.int().min(0);
@@ -63,7 +36,6 @@ const seq = z.int().min(0);
 const requestId = z.int().min(0);
 /** Text for people; bounded, and made visible before it is shown. */
 const text = z.string().max(1024);
-const name = z.string().min(1).max(128);
 
 /** Where a reader stands in a log. */
 const cursor = z.object({ seq, hash: bytes(hashBytes) });
@@ -98,7 +70,9 @@ const controls = {
       deviceId: id,
       name,
       registered: z.boolean(),
-      rooms: z.array(z.object({ id, name, sealed: z.boolean() })).max(1000),
+      /** Those that the user is in; the lobby first. */
+      rooms: z.array(roomInfo).max(roomsPerUserMax),
+      isAdmin: z.boolean(),
     }),
   },
   /** Either: what went wrong; `request` or `messageId` say with what; `fatal`: the session ends. */
@@ -143,19 +117,33 @@ const controls = {
     kind: 13,
     schema: z.object({ request: requestId, people: z.array(person).max(peopleMax) }),
   },
-  /** Client: who is here now? */
-  who: { kind: 14, schema: z.object({ request: requestId, room: id }) },
-  /** Server: these names, of `total`. */
-  whoAnswer: {
-    kind: 15,
-    schema: z.object({
-      request: requestId,
-      names: z.array(name).max(whoNamesMax),
-      total: z.int().min(0),
-    }),
+  /** Client: do this; see protocol/command.ts. */
+  request: {
+    kind: 14,
+    schema: z.object({ request: requestId, command: z.string().max(32), args: z.unknown() }),
   },
+  /** Server: done, and this came out. */
+  answer: { kind: 15, schema: z.object({ request: requestId, value: z.unknown() }) },
   /** Client: I am leaving, and not only for a moment. */
   goodbye: { kind: 16, schema: z.object({}) },
+  /** Server, on a room's channel: who has come and who has gone; `more` of either are not named. */
+  presence: {
+    kind: 17,
+    schema: z.object({
+      room: id,
+      here: z.array(name).max(presenceNamesMax),
+      gone: z.array(name).max(presenceNamesMax),
+      more: z.int().min(0),
+    }),
+  },
+  /** Client: I am typing. Server, on the room's channel: this one is. */
+  typing: { kind: 18, schema: z.object({ room: id, name: name.optional() }) },
+  /** Client: up to here I have it, and up to here it was read. */
+  seen: { kind: 19, schema: z.object({ room: id, delivered: seq, read: seq }) },
+  /** Server: you are in this room, which is so now. */
+  room: { kind: 20, schema: z.object({ room: roomInfo }) },
+  /** Server: you are in this room no more. */
+  removed: { kind: 21, schema: z.object({ room: id, name, reason: text }) },
 } as const satisfies Record<string, { kind: number; schema: z.ZodType }>;
 
 /** The name of a control message. */

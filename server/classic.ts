@@ -6,7 +6,7 @@
 
 import { getLogger } from "@logtape/logtape";
 import { openClassicFrame } from "../crypto/classic_frame.ts";
-import { type Bytes, concat, equal } from "../protocol/bytes.ts";
+import { type Bytes, concat, equal, mapKey } from "../protocol/bytes.ts";
 import {
   classicPrompt,
   type ClassicRefusal,
@@ -26,10 +26,11 @@ import {
 import { chunks, type Link } from "../protocol/link.ts";
 import type { Person } from "../protocol/message.ts";
 import type { TokenBucket } from "./bucket.ts";
-import type { Greeting } from "./greeting.ts";
-import type { Hub, PeopledRoom } from "./hub.ts";
+import type { Greeting } from "./door/greeting.ts";
+import type { PeopledRoom } from "./peopled_room.ts";
 import { newId, type People, type User } from "./people.ts";
-import { type Source, Writer } from "./writer.ts";
+import type { Services } from "./services.ts";
+import { type Source, Writer } from "./fanout/writer.ts";
 
 const log = getLogger(["broadcast", "classic"]);
 
@@ -37,8 +38,7 @@ const log = getLogger(["broadcast", "classic"]);
 export interface ClassicOptions {
   readonly link: Link;
   readonly clock: Clock;
-  readonly hub: Hub;
-  readonly people: People;
+  readonly services: Services;
   /** What it may publish. */
   readonly publishes: TokenBucket;
   /** It has a name: the deadline for that is over. */
@@ -51,6 +51,7 @@ interface Guest {
   readonly person: Person;
   readonly lobby: PeopledRoom;
   readonly stopListening: () => void;
+  readonly disconnect: () => void;
 }
 
 /** MUST NOT show a client its own messages; MUST NOT let a text pass for somebody else's line. */
@@ -61,6 +62,8 @@ export class ClassicSession {
   readonly #reader = new ClassicClientReader();
   #guest: Guest | undefined;
   #triesLeft = classicNameTriesMax;
+  /** When it last said something. */
+  #saidMs = -Infinity;
   #isOver = false;
   /** Ends the pause that reading makes. */
   #readOn: () => void = () => {};
@@ -127,14 +130,19 @@ export class ClassicSession {
 
   /** Enters the lobby by this name, or says why not. */
   #enter(name: string): ClassicRefusal | undefined {
-    const { people, hub, onNamed } = this.#options;
+    const { services: { people, hub, bans, gate, connected }, link, onNamed } = this.#options;
     try {
-      const { user, person } = people.guest(name);
-      const lobby = hub.room(hub.lobby.id);
-      const stopListening = hub.lobby.listen((entries) => this.#show(entries));
-      this.#guest = { user, person, lobby, stopListening };
+      if (gate.isDraining) throw new ProtocolError("draining");
+      // The original has no words for it, but the name is not to be had.
+      if (bans.find(undefined, { name, remote: link.remote })) throw new ProtocolError("banned");
+      const { user, person } = people.guest(name, this.#options.services.clock.now());
+      const { lobby } = hub;
+      const stopListening = lobby.room.listen((entries) => this.#show(entries));
+      const fail = () => this.fail();
+      const disconnect = connected.add({ user, remote: link.remote, fail });
+      this.#guest = { user, person, lobby, stopListening, disconnect };
       this.#reader.acceptName();
-      hub.arrive(lobby, person);
+      lobby.presence.arrive(person);
       onNamed();
       return undefined;
     } catch (error) {
@@ -144,8 +152,8 @@ export class ClassicSession {
   }
 
   /** Publishes a text; who is too fast is read no further for a while. */
-  async #say({ person, lobby }: Guest, text: string): Promise<void> {
-    const { publishes, clock } = this.#options;
+  async #say({ user, person, lobby }: Guest, text: string): Promise<void> {
+    const { publishes, clock, services: { hub } } = this.#options;
     for (let waitMs = publishes.tryTake(); waitMs > 0; waitMs = publishes.tryTake()) {
       await this.#wait((resolve) => clock.timer(waitMs, resolve));
       if (this.#isOver) return;
@@ -153,6 +161,15 @@ export class ClassicSession {
     if (lobby.room.isCongested) {
       await this.#wait((resolve) => void lobby.room.drained().then(resolve));
     }
+    const membership = hub.membership(lobby, user)!;
+    const slowMs = lobby.slowMs > 0 ? this.#saidMs + lobby.slowMs - clock.now() : 0;
+    if (slowMs > 0) {
+      await this.#wait((resolve) => clock.timer(slowMs, resolve));
+      if (this.#isOver) return;
+    }
+    // Who may not write is not heard: the original has no words for that.
+    if (lobby.isAnnounce || membership.mutedUntilMs > clock.now()) return;
+    this.#saidMs = clock.now();
     const payload = new TextEncoder().encode(text);
     // Bytes that are no UTF-8 have become three each.
     if (payload.length > payloadBytesMax) throw new ProtocolError("too_large");
@@ -173,7 +190,7 @@ export class ClassicSession {
 
   /** Writes what others said. */
   #show(entries: readonly Entry[]): void {
-    const { people } = this.#options;
+    const { people } = this.#options.services;
     for (const entry of entries) {
       const { content } = entry.core;
       const isSpoken = content === Content.text || content === Content.action;
@@ -189,10 +206,12 @@ export class ClassicSession {
 
   #leave(): void {
     if (!this.#guest) return;
-    const { user, person, lobby, stopListening } = this.#guest;
+    const { user, person, lobby, stopListening, disconnect } = this.#guest;
     stopListening();
-    this.#options.hub.depart(lobby, person.userId, true);
-    this.#options.people.logout(user);
+    disconnect();
+    lobby.presence.depart(person, true);
+    lobby.members.delete(mapKey(user.id));
+    this.#options.services.people.logout(user, this.#options.clock.now());
   }
 }
 

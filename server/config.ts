@@ -7,7 +7,8 @@
 
 import { z } from "zod";
 import { parseAddress } from "../protocol/address.ts";
-import { loginTimeoutMs } from "../protocol/limits.ts";
+import { registrations } from "../protocol/command.ts";
+import { loginBurst, loginsPerMinute, loginTimeoutMs } from "../protocol/limits.ts";
 
 /** One setting: its variable, its flag, and what it may be. */
 interface Setting<T> {
@@ -59,15 +60,16 @@ export const settings = {
   data: {
     flag: "data",
     fallback: "./data",
-    about: "the folder of the server's identity and invitation",
+    about: "the folder of the server's identity, its invitation and all that it keeps",
     right: "the path of a folder",
     parse: z.string().min(1),
   },
   join: {
     flag: "join",
     fallback: "invite",
-    about: "whether new users from other machines need the link's invitation",
-    ...oneOf(["invite", "open"]),
+    about: "whether new users from other machines need an invitation, or nobody new is taken; " +
+      "an admin may decide otherwise",
+    ...oneOf(registrations),
   },
   classic: {
     flag: "classic",
@@ -130,6 +132,18 @@ export const settings = {
     about: "names that the server remembers",
     ...upTo(10_000_000),
   },
+  loginBurst: {
+    flag: "login-burst",
+    fallback: String(loginBurst),
+    about: "logins from one address (IPv6: /64) at once; not from this machine",
+    ...upTo(1_000_000_000),
+  },
+  loginsPerMinute: {
+    flag: "logins-per-minute",
+    fallback: String(loginsPerMinute),
+    about: "logins a minute from one address after that",
+    ...upTo(1_000_000_000),
+  },
   publishBurst: {
     flag: "publish-burst",
     fallback: "20",
@@ -154,11 +168,12 @@ export const settings = {
     about: "bytes a second that a session may send before it is read more slowly",
     ...upTo(1_000_000_000_000),
   },
-  historyBytes: {
-    flag: "history-bytes",
-    fallback: "33554432",
-    about: "bytes of a room's newest messages kept in memory, for those who reconnect",
-    ...upTo(1_000_000_000_000),
+  retentionDays: {
+    flag: "retention-days",
+    fallback: "90",
+    about: "days that messages are kept; 0 for ever",
+    right: "a whole number from 0 to 36500",
+    parse: z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(0).max(36_500)),
   },
   loginTimeoutMs: {
     flag: "login-timeout-ms",

@@ -1,22 +1,33 @@
-import type { Person } from "../protocol/message.ts";
-import type { Hub, PeopledRoom } from "./hub.ts";
-import type { People } from "./people.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
+import type { Attendee } from "./hub.ts";
+import type { PeopledRoom } from "./peopled_room.ts";
 import type { PublishBudget } from "./publish_budget.ts";
-import type { Reader } from "./reader.ts";
+import type { Services } from "./services.ts";
 
-/** A logged-in session, as the handlers of commands see it. */
-export interface Member extends Reader {
-  readonly person: Person;
-  readonly hub: Hub;
-  readonly people: People;
+/** A message that is waited for, and how long. */
+export interface Owed {
+  readonly messageId: Uint8Array;
+  readonly untilMs: number;
+}
+
+/** A logged-in session, as the handlers of messages see it. */
+export interface Member extends Attendee {
+  /** Where it connects from, as `host:port`. */
+  readonly remote: string;
+  readonly services: Services;
   /** Publishes of this user, whichever session they come by. */
   readonly publishes: PublishBudget;
-  /** The rooms that this session reads. */
-  readonly rooms: Set<PeopledRoom>;
-  /** The message that was refused as too fast: none is taken before it comes again, or order is lost. */
-  owed: Uint8Array | undefined;
+  /**
+   * The message of a room that was refused as too fast: none is taken there before it comes again, or
+   * order is lost.
+   */
+  readonly owed: Map<PeopledRoom, Owed>;
+  /** When it last told that its user types. */
+  typedMs: number;
   /** The user is leaving for good, not only for a moment. */
   isLeaving: boolean;
   /** Ends the session once everything queued is written. */
   end(): void;
+  /** Tells the peer why, then ends. */
+  fail(code: ErrorCode, text?: string): void;
 }

@@ -11,17 +11,18 @@ export class PublishBudget extends TokenBucket {
   #taken: Uint8Array | undefined;
   #takenAt = 0;
 
-  /** Takes a message if there is a token for it, or it was taken before: 0. Else ms until there is. */
+  /** Takes a message if there is a token for it: 0. Else ms until there is. */
   tryTakeMessage(messageId: Uint8Array): number {
     const waitMs = this.tryTake();
-    if (waitMs > 0) return this.#wasTaken(messageId) ? 0 : waitMs;
+    if (waitMs > 0) return waitMs;
     this.#taken ??= new Uint8Array(outboxWindowMax * idBytes);
     this.#taken.set(messageId, this.#takenAt);
     this.#takenAt = (this.#takenAt + idBytes) % this.#taken.length;
     return 0;
   }
 
-  #wasTaken(messageId: Uint8Array): boolean {
+  /** Whether a message was taken not long ago. */
+  wasTaken(messageId: Uint8Array): boolean {
     const taken = this.#taken ?? new Uint8Array(0);
     for (let at = 0; at < taken.length; at += idBytes) {
       if (messageId.every((byte, offset) => byte === taken[at + offset])) return true;

@@ -5,48 +5,67 @@
  * @module
  */
 
+import type { AeadFactory } from "../crypto/aes_gcm.ts";
 import { SealingChannel } from "../crypto/channel.ts";
 import { label, sign, type SigningKey } from "../crypto/identity.ts";
-import { equal, writeU64 } from "../protocol/bytes.ts";
+import { concat, equal, writeU64 } from "../protocol/bytes.ts";
 import type { Clock } from "../protocol/clock.ts";
-import { decodeRows, type Entry, rowBytes } from "../protocol/entry.ts";
+import { decodeRows, type Entry, messageIdOf, rowBytes } from "../protocol/entry.ts";
+import { ProtocolError } from "../protocol/errors.ts";
 import {
   batchRowsBytesMax,
   channelBytesMax,
   channelFramesMax,
   keyBytes,
   laggardMs,
+  passingBytesMax,
   pendingBytesMax,
+  readOnlyRetryMs,
   reattachMs,
   reattachMsMax,
   roomKeyMs,
   tailIdleMs,
 } from "../protocol/limits.ts";
 import { type Cursor, encodeBatch, encodeControl } from "../protocol/message.ts";
-import { catchUp } from "./catch_up.ts";
-import type { Reader } from "./reader.ts";
-import { type Place, Rounds } from "./rounds.ts";
-import type { Appended, Page, Store, Submission } from "./store/store.ts";
-import { Tail } from "./tail.ts";
+import type { Backlog } from "./fanout/backlog.ts";
+import { catchUp } from "./fanout/catch_up.ts";
+import type { Reader } from "./fanout/reader.ts";
+import { type Place, Rounds } from "./fanout/rounds.ts";
+import {
+  type Appended,
+  type Page,
+  type Store,
+  StoreFullError,
+  type Submission,
+} from "./store/store.ts";
+import { Tail } from "./fanout/tail.ts";
 
-/** What somebody wants said, and whom to tell when it had been said before. */
+/** What somebody wants said, and whom to tell what became of it. */
 export interface Publication extends Submission {
-  /** Called with the seq of the first copy. */
+  /** Called with the seq of the first copy, when it had been said before. */
   readonly onRepeated?: (seq: number) => void;
+  /** Called when it cannot be kept. */
+  readonly onRefused?: (error: ProtocolError) => void;
+  /** Looks at what is in the log already: which entry it erases, or what speaks against it. */
+  readonly examine?: () => Promise<Pick<Submission, "erases"> | ProtocolError>;
 }
 
 /** What a room takes from outside. */
 export interface RoomOptions {
-  readonly id: Uint8Array;
-  readonly name: string;
   readonly clock: Clock;
   readonly store: Store;
   /** The server's identity: it signs the heads. */
   readonly identity: SigningKey;
+  /** What seals. */
+  readonly aead: AeadFactory;
+  /** Shared by all rooms. */
+  readonly backlog: Backlog;
   /** An id that no channel on this node has had. */
   readonly newChannelId: () => number;
   /** Told when the room cannot go on. */
   readonly onFault: (cause: unknown) => void;
+  /** Told whether the store takes anything new. */
+  readonly onFull: (isFull: boolean) => void;
 }
 
 /** A room's channel, and what there is to tell of it. */
@@ -70,47 +89,48 @@ interface Membership {
 /** MUST deliver nothing that the store has not; MUST deliver each entry once, in order, to each reader. */
 export class Room {
   readonly id: Uint8Array;
-  readonly name: string;
   readonly #options: RoomOptions;
   readonly #tail = new Tail();
   readonly #rounds: Rounds;
   readonly #readers = new Map<Reader, Membership>();
-  readonly #listeners = new Set<(entries: readonly Entry[]) => void>();
+  #listeners: Set<(entries: readonly Entry[]) => void> | undefined;
   #pending: Publication[] = [];
   #pendingBytes = 0;
+  /** Messages that are sent to who is there, and kept nowhere. */
+  #passing: Uint8Array[] = [];
+  #passingBytes = 0;
   #isPumping = false;
   /** Called when there is room for publications again, or something was delivered. */
   #onDrained: (() => void)[] = [];
   #onDelivered: (() => void)[] = [];
-  /** Where the tail ends in the log. */
-  #delivered: Cursor;
-  #key: Key;
+  #ready: Promise<void> | undefined;
+  /** Where the tail ends in the log, and what seals it; there once it is ready. */
+  #delivered!: Cursor;
+  /** Where the log itself ends: who catches up may be ahead of the tail. */
+  #storedSeq = 0;
+  #key!: Key;
+  /** Somebody has gone who knows the key. */
+  #isKeyExposed = false;
   #deliveredMs = 0;
   #cancelRest: (() => void) | undefined;
 
-  private constructor(options: RoomOptions, end: Cursor, key: Key) {
-    this.id = options.id;
-    this.name = options.name;
+  constructor(id: Uint8Array, options: RoomOptions) {
+    this.id = id;
     this.#options = options;
     this.#rounds = new Rounds(options.clock, this.#tail);
-    this.#delivered = end;
-    this.#key = key;
-  }
-
-  /** Opens a room whose log the store has, or begins. */
-  static async open(options: RoomOptions): Promise<Room> {
-    return new Room(options, await options.store.end(options.id), await newKey(options));
   }
 
   /** Whether publishers should not be read for now. */
   get isCongested(): boolean {
-    return this.#pendingBytes > pendingBytesMax;
+    return this.#pendingBytes > pendingBytesMax || this.#options.backlog.isFull;
   }
 
   /** Resolves when publishers may be read again. */
-  drained(): Promise<void> {
-    if (!this.isCongested) return Promise.resolve();
-    return new Promise((resolve) => this.#onDrained.push(resolve));
+  async drained(): Promise<void> {
+    if (this.#pendingBytes > pendingBytesMax) {
+      await new Promise<void>((resolve) => this.#onDrained.push(resolve));
+    }
+    await this.#options.backlog.drained();
   }
 
   /** Resolves when all that was published is with the writers. */
@@ -120,10 +140,24 @@ export class Room {
     }
   }
 
+  /** The seq of the log's last entry, as far as anybody can have it. */
+  async reached(): Promise<number> {
+    await this.#whenReady();
+    return this.#storedSeq;
+  }
+
   /** Takes a publication whose core has been checked. */
   publish(publication: Publication): void {
     this.#pending.push(publication);
-    this.#pendingBytes += rowBytes(publication.core);
+    this.#waits(rowBytes(publication.core));
+    if (!this.#isPumping) void this.#pump();
+  }
+
+  /** Sends a message to who reads along just now; nobody who comes later gets it. */
+  pass(message: Uint8Array): void {
+    if (this.#readers.size === 0 || this.#passingBytes + message.length > passingBytesMax) return;
+    this.#passing.push(message);
+    this.#passingBytes += message.length;
     if (!this.#isPumping) void this.#pump();
   }
 
@@ -132,9 +166,10 @@ export class Room {
     if (this.#readers.has(reader)) return;
     const membership = { place: undefined, notBeforeMs: 0, reattachMs, gone: false };
     this.#readers.set(reader, membership);
-    if (!this.#attach(reader, membership, cursor ?? this.#delivered)) {
+    this.#whenReady().then(() => {
+      if (membership.gone || this.#attach(reader, membership, cursor ?? this.#delivered)) return;
       this.#catchUp(reader, membership, cursor!);
-    }
+    }).catch(this.#options.onFault);
   }
 
   /** Ends somebody's reading. */
@@ -146,6 +181,12 @@ export class Room {
     if (membership.place) this.#rounds.remove(membership.place);
   }
 
+  /** Ends the reading of somebody who may read here no more: what comes has another key. */
+  dismiss(reader: Reader): void {
+    this.leave(reader);
+    this.#isKeyExposed = true;
+  }
+
   /** Ends its timers; nobody may be in it any more. */
   close(): void {
     this.#cancelRest?.();
@@ -154,19 +195,18 @@ export class Room {
 
   /** Calls `listen` with what is delivered from now on, until the returned function is called. */
   listen(listen: (entries: readonly Entry[]) => void): () => void {
-    this.#listeners.add(listen);
-    return () => this.#listeners.delete(listen);
+    const listeners = this.#listeners ??= new Set();
+    listeners.add(listen);
+    return () => listeners.delete(listen);
   }
 
   async #pump(): Promise<void> {
     this.#isPumping = true;
     try {
-      while (this.#pending.length > 0) {
-        const publications = this.#take();
-        const { store, clock } = this.#options;
-        const appended = await store.append(this.id, publications, clock.now());
-        tellRepeated(publications, appended);
-        if (appended.rows.length > 0) await this.#deliver(appended);
+      await this.#whenReady();
+      while (this.#pending.length > 0 || this.#passing.length > 0) {
+        if (this.#passing.length > 0) await this.#passOn();
+        if (this.#pending.length > 0) await this.#keep(await examined(this.#take()));
       }
     } catch (cause) {
       this.#options.onFault(cause);
@@ -176,6 +216,66 @@ export class Room {
     }
   }
 
+  /** So many more bytes wait to be stored. */
+  #waits(bytes: number): void {
+    this.#pendingBytes += bytes;
+    this.#options.backlog.add(bytes);
+    if (this.#pendingBytes <= pendingBytesMax) callAll(this.#onDrained);
+  }
+
+  /** Has publications stored, and delivers them. */
+  async #keep(publications: readonly Publication[]): Promise<void> {
+    if (publications.length === 0) return; // All were refused.
+    const { store, clock, onFull } = this.#options;
+    let appended: Appended;
+    try {
+      appended = await store.append(this.id, publications, clock.now());
+      this.#storedSeq = appended.end.seq;
+      onFull(false);
+    } catch (cause) {
+      if (!(cause instanceof StoreFullError)) throw cause;
+      onFull(true);
+      return await this.#refuse(publications);
+    }
+    tellRepeated(publications, appended);
+    if (appended.rows.length > 0) await this.#deliver(appended);
+  }
+
+  /**
+   * Nothing can be kept for now: not these, and nothing behind them, or the order would be lost. What is
+   * in the log already is no refusal, or its author would be waited for who has nothing more to send.
+   */
+  async #refuse(publications: readonly Publication[]): Promise<void> {
+    const refused = [...publications];
+    const seqs: (number | undefined)[] = [];
+    while (seqs.length < refused.length) {
+      const looking = refused.slice(seqs.length).map((each) => this.#seqOf(each));
+      seqs.push(...await Promise.all(looking));
+      refused.push(...this.#pending.splice(0));
+    }
+    this.#waits(-this.#pendingBytes);
+    const error = new ProtocolError("read_only", undefined, { retryAfterMs: readOnlyRetryMs });
+    for (const [at, { onRefused, onRepeated }] of refused.entries()) {
+      const seq = seqs[at];
+      if (seq === undefined) onRefused?.(error);
+      else onRepeated?.(seq);
+    }
+  }
+
+  /** Where a publication is in the log already. */
+  async #seqOf({ deviceId, core }: Publication): Promise<number | undefined> {
+    const first = await this.#options.store.find(this.id, messageIdOf(core));
+    return first && equal(first.deviceId, deviceId) ? first.seq : undefined;
+  }
+
+  /** Sends what is kept nowhere. */
+  async #passOn(): Promise<void> {
+    const messages = concat(this.#passing.splice(0));
+    this.#passingBytes = 0;
+    if (this.#rounds.places.length === 0) return;
+    await this.#send(messages, this.#delivered);
+  }
+
   /** The oldest publications, as many as one batch takes. */
   #take(): Publication[] {
     let bytes = 0;
@@ -183,32 +283,36 @@ export class Room {
     while (count < this.#pending.length) {
       const next = rowBytes(this.#pending[count]!.core);
       if (count > 0 && bytes + next > batchRowsBytesMax) break;
+      // What looks at the log has to find there what was said before it.
+      if (count > 0 && this.#pending[count]!.examine) break;
       bytes += next;
       count++;
     }
     const taken = count === this.#pending.length ? this.#pending : this.#pending.slice(0, count);
     this.#pending = count === this.#pending.length ? [] : this.#pending.slice(count);
-    this.#pendingBytes -= bytes;
-    if (!this.isCongested) callAll(this.#onDrained);
+    this.#waits(-bytes);
     return taken;
   }
 
   /** Signs, seals and hands out what has been stored. */
   async #deliver(appended: Appended): Promise<void> {
-    const message = await this.#vouch(appended);
-    await this.#makeRoom(message.length);
+    await this.#send(await this.#vouch(appended), appended.end);
+    this.#tellListeners(appended);
+    callAll(this.#onDelivered);
+  }
+
+  /** Seals messages into the tail; who has read them stands at `end`. */
+  async #send(messages: Uint8Array, end: Cursor): Promise<void> {
+    await this.#makeRoom(messages.length);
     if (this.#isKeyUsedUp()) await this.#rotate();
     const { channel } = this.#key;
-    const body = await channel.seal(message);
+    const body = await channel.seal(messages);
     this.#key.nextCounter = channel.counter;
-    const { end } = appended;
     this.#tail.append(body, { ...end, channel: channel.id, counter: channel.counter });
     this.#delivered = end;
     this.#deliveredMs = this.#options.clock.now();
     this.#rounds.announce();
     this.#restLater();
-    this.#tellListeners(appended);
-    callAll(this.#onDelivered);
   }
 
   /** A batch of these entries with the server's signature over the log up to their end. */
@@ -258,7 +362,8 @@ export class Room {
     catchUp({
       room: this.id,
       store: this.#options.store,
-      reader,
+      writer: reader.writer,
+      send: (message) => membership.gone || reader.send(message),
       cursor,
       vouch: (page) => this.#vouch(page),
       attach: (reached) => membership.gone || this.#attach(reader, membership, reached),
@@ -298,16 +403,27 @@ export class Room {
 
   #isKeyUsedUp(): boolean {
     const { channel, sinceMs } = this.#key;
-    return channel.counter >= channelFramesMax || channel.bytes >= channelBytesMax ||
+    return this.#isKeyExposed || channel.counter >= channelFramesMax ||
+      channel.bytes >= channelBytesMax ||
       this.#options.clock.now() - sinceMs >= roomKeyMs;
   }
 
   /** Replaces the key. In one turn every reader is told and the room switches. */
   async #rotate(): Promise<void> {
+    this.#isKeyExposed = false;
     this.#key = await newKey(this.#options);
     for (const [reader, { place }] of this.#readers) {
       if (place) this.#sendAttach(reader, this.#delivered, 0);
     }
+  }
+
+  /** A room that nobody has used yet knows neither its end nor a key. */
+  #whenReady(): Promise<void> {
+    return this.#ready ??= (async () => {
+      this.#delivered = await this.#options.store.end(this.id);
+      this.#storedSeq = this.#delivered.seq;
+      this.#key = await newKey(this.#options);
+    })();
   }
 
   /** An idle room holds no segments. One timer looks whether it has become idle. */
@@ -323,7 +439,7 @@ export class Room {
   }
 
   #tellListeners({ rows, firstSeq, timeMs }: Appended): void {
-    if (this.#listeners.size === 0) return;
+    if (!this.#listeners?.size) return;
     const entries = decodeRows(rows, firstSeq, timeMs);
     for (const listen of this.#listeners) listen(entries);
   }
@@ -332,9 +448,9 @@ export class Room {
 /** What a frame has beside its messages. */
 const frameOverheadBytes = 28;
 
-async function newKey({ newChannelId, clock }: RoomOptions): Promise<Key> {
+async function newKey({ newChannelId, clock, aead }: RoomOptions): Promise<Key> {
   const raw = crypto.getRandomValues(new Uint8Array(keyBytes));
-  const channel = await SealingChannel.create(newChannelId(), raw);
+  const channel = await SealingChannel.create(newChannelId(), raw, aead);
   return { channel, raw, sinceMs: clock.now(), nextCounter: 0 };
 }
 
@@ -345,6 +461,18 @@ function tellRepeated(publications: readonly Publication[], { seqs, firstSeq }: 
     if (seq === nextSeq) nextSeq++;
     else publications[at]!.onRepeated?.(seq);
   }
+}
+
+/** Those that may be kept, with what they erase; the others are refused. */
+async function examined(publications: Publication[]): Promise<readonly Publication[]> {
+  if (!publications.some(({ examine }) => examine)) return publications;
+  const passed: Publication[] = [];
+  for (const publication of publications) {
+    const found = await publication.examine?.();
+    if (found instanceof ProtocolError) publication.onRefused?.(found);
+    else passed.push({ ...publication, ...found });
+  }
+  return passed;
 }
 
 function callAll(waiting: (() => void)[]): void {

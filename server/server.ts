@@ -4,51 +4,84 @@
  * @module
  */
 
+import { getLogger } from "@logtape/logtape";
+import { type AeadFactory, webAead } from "../crypto/aes_gcm.ts";
 import type { SigningKey } from "../crypto/identity.ts";
 import type { Clock } from "../protocol/clock.ts";
 import { flushTimeoutMs, inspectMs } from "../protocol/limits.ts";
 import type { Link } from "../protocol/link.ts";
-import { Hub } from "./hub.ts";
-import { makeServerKeys } from "./login.ts";
-import { type Received, Reception, type Rules, type Served } from "./reception.ts";
+import { makeServerKeys } from "./door/login.ts";
+import { Operator, type Upkeep } from "./operator.ts";
+import { type Received, Reception, type Rules, type Served } from "./door/reception.ts";
+import { keepTrimmed } from "./retention.ts";
+import { openServices, type Services } from "./services.ts";
 import type { Store } from "./store/store.ts";
+
+const log = getLogger(["broadcast", "server"]);
 
 /** What the server takes from outside. */
 export interface ServerOptions {
   readonly rules: Rules;
+  /** How long messages are kept; 0 or absent: for ever. */
+  readonly retentionDays?: number;
   readonly clock: Clock;
   readonly store: Store;
   readonly identity: SigningKey;
+  /** What seals and opens; WebCrypto where none is given. */
+  readonly aead?: AeadFactory;
   /** What lets a new user in. */
   readonly invitation: Uint8Array;
   /** The lines that an operator sees: who came, who went. */
   readonly say: (line: string) => void;
   /** Told when the server cannot go on. */
   readonly onFault: (cause: unknown) => void;
+  /** What the process takes, for those who ask how the server is doing. */
+  readonly memoryBytes?: () => number;
+  /** What an operator may have done to the store. */
+  readonly upkeep?: Upkeep;
 }
 
 /** MUST keep every bound of its rules; MUST survive whatever a peer sends. */
 export class Server {
   readonly #options: ServerOptions;
-  readonly #hub: Hub;
+  readonly #services: Services;
   readonly #reception: Reception;
   /** Each with the promise of its end. */
   readonly #sessions = new Map<Served, Promise<void>>();
+  readonly #operator: Operator;
+  readonly #stopTrimming: () => void;
   #cancelInspection: () => void = () => {};
 
-  private constructor(options: ServerOptions, hub: Hub, reception: Reception) {
+  private constructor(options: ServerOptions, services: Services, reception: Reception) {
     this.#options = options;
-    this.#hub = hub;
+    this.#services = services;
     this.#reception = reception;
+    this.#operator = new Operator(services, options.upkeep);
+    this.#stopTrimming = keepTrimmed(
+      options.clock,
+      options.retentionDays ?? 0,
+      (beforeMs) => services.hub.trim(beforeMs),
+    );
     this.#inspectLater();
   }
 
   /** A server with its lobby open, ready for links. */
   static async open(options: ServerOptions): Promise<Server> {
-    const { rules, clock, store, identity, invitation, onFault } = options;
-    const hub = await Hub.open({ clock, store, identity, onFault });
-    const keys = await makeServerKeys(identity);
-    return new Server(options, hub, new Reception({ rules, clock, hub, keys, invitation }));
+    const { rules, clock, store, identity, invitation, onFault, aead = webAead } = options;
+    const onFull = fullReporter();
+    const services = await openServices({
+      clock,
+      store,
+      identity,
+      aead,
+      onFault,
+      onFull,
+      usersMax: rules.usersMax,
+      registration: rules.join,
+      memoryBytes: options.memoryBytes,
+    });
+    const keys = await makeServerKeys(identity, aead);
+    return new Server(options, services, new Reception({ rules, services, keys, invitation }));
   }
 
   /** Serves one connection to its end. Never throws. */
@@ -56,24 +89,33 @@ export class Server {
     const { say } = this.#options;
     say(`Client connected ${link.remote}`);
     const leave = this.#reception.enter();
+    this.#services.health.connections++;
     try {
       const guest = await this.#reception.receive(link);
       if (guest) await this.#serve(guest);
     } finally {
       leave();
+      this.#services.health.connections--;
       link.close();
       say(`Client disconnected ${link.remote}`);
     }
   }
 
+  /** Serves one connection of the operator to its end. Never throws. */
+  acceptOperator(link: Link): Promise<void> {
+    return this.#operator.accept(link);
+  }
+
   /** Tells everybody, writes what is queued, and ends all connections. */
   async close(): Promise<void> {
     this.#cancelInspection();
+    this.#stopTrimming();
     const received = this.#reception.close();
     await this.#written();
     for (const session of this.#sessions.keys()) session.fail("shutting_down", undefined, 1_000);
-    await Promise.all([received, ...this.#sessions.values()]);
-    this.#hub.close();
+    await Promise.all([received, ...this.#sessions.values(), this.#operator.close()]);
+    await this.#services.watermarks.save();
+    this.#services.hub.stop();
   }
 
   async #serve({ session, run }: Received): Promise<void> {
@@ -86,7 +128,7 @@ export class Server {
   #written(): Promise<void> {
     return new Promise((resolve) => {
       const cancel = this.#options.clock.timer(flushTimeoutMs, resolve);
-      void this.#hub.flushed()
+      void this.#services.hub.flushed()
         .then(() => Promise.all(this.#sessions.keys().map((session) => session.written())))
         .then(() => {
           cancel();
@@ -102,4 +144,16 @@ export class Server {
       this.#inspectLater();
     });
   }
+}
+
+/** Says once that the disk is full, and once that there is room again. */
+function fullReporter(): (isFull: boolean) => void {
+  let wasFull = false;
+  return (isFull) => {
+    if (isFull === wasFull) return;
+    wasFull = isFull;
+    if (isFull) {
+      log.error("the disk is full: nothing new is taken before there is room in the data folder");
+    } else log.info("there is room on the disk again");
+  };
 }

@@ -24,13 +24,14 @@ import {
 import type { Link } from "../protocol/link.ts";
 import { decodeMessages, encodeControl, type Message, type Person } from "../protocol/message.ts";
 import { TokenBucket } from "./bucket.ts";
-import { handlerOf } from "./commands.ts";
-import type { Hub, PeopledRoom } from "./hub.ts";
-import type { Pair } from "./login.ts";
-import type { Member } from "./member.ts";
-import type { People } from "./people.ts";
+import type { PeopledRoom } from "./peopled_room.ts";
+import type { Pair } from "./door/login.ts";
+import type { Member, Owed } from "./member.ts";
+import { handlerOf } from "./messages.ts";
+import type { User } from "./people.ts";
 import type { PublishBudget } from "./publish_budget.ts";
-import { Writer } from "./writer.ts";
+import type { Services } from "./services.ts";
+import { Writer } from "./fanout/writer.ts";
 
 const log = getLogger(["broadcast", "session"]);
 
@@ -39,9 +40,9 @@ export interface SessionOptions {
   readonly link: Link;
   readonly clock: Clock;
   readonly pair: Pick<Pair, "opening" | "sealing">;
+  readonly user: User;
   readonly person: Person;
-  readonly hub: Hub;
-  readonly people: People;
+  readonly services: Services;
   readonly publishes: PublishBudget;
   /** Frames and bytes that it may send. */
   readonly budgets: { readonly frames: TokenBucket; readonly bytes: TokenBucket };
@@ -53,19 +54,27 @@ function costOf(message: Message): number {
   return message.type === "people" ? 1 + message.devices.length / devicesPerRequest : 1;
 }
 
+/** Whether it is a fault of the program's own, and not of the connection. */
+function isFault(cause: unknown): boolean {
+  return cause instanceof TypeError || cause instanceof RangeError ||
+    cause instanceof ReferenceError;
+}
+
 /** So many people cost as much as another request. */
 const devicesPerRequest = 8;
 
 /** MUST handle messages in the order sent; MUST leave its rooms when it ends, however it ends. */
 export class Session implements Member {
+  readonly user: User;
   readonly person: Person;
-  readonly hub: Hub;
-  readonly people: People;
+  readonly remote: string;
+  readonly services: Services;
   readonly publishes: PublishBudget;
   readonly rooms = new Set<PeopledRoom>();
   readonly writer: Writer;
   isLeaving = false;
-  owed: Uint8Array | undefined;
+  typedMs = 0;
+  readonly owed = new Map<PeopledRoom, Owed>();
   readonly #options: SessionOptions;
   /** What it may ask for. A refused publish asks for an answer too, but costs little. */
   readonly #requests: TokenBucket;
@@ -80,9 +89,10 @@ export class Session implements Member {
   constructor(options: SessionOptions) {
     const { link, clock, pair } = options;
     this.#options = options;
+    this.user = options.user;
     this.person = options.person;
-    this.hub = options.hub;
-    this.people = options.people;
+    this.remote = link.remote;
+    this.services = options.services;
     this.publishes = options.publishes;
     this.#requests = new TokenBucket(clock, requestsPerSecond, requestsBurst);
     this.#startedMs = this.#heardMs = clock.now();
@@ -216,7 +226,10 @@ export class Session implements Member {
   #endBecause(cause: unknown): void {
     if (cause instanceof ProtocolError) this.fail(cause.code, cause.message);
     else if (cause instanceof ChannelError) this.fail("bad_frame", cause.message);
-    else log.debug("read failed: {cause}", { cause });
+    else if (isFault(cause)) {
+      log.error("a session failed: {cause}", { cause });
+      this.fail("internal");
+    } else log.debug("read failed: {cause}", { cause });
   }
 
   /** Writes what is queued, but not for ever, and closes the connection. */
@@ -235,11 +248,10 @@ export class Session implements Member {
   #leaveRooms(): void {
     const rooms = [...this.rooms];
     this.rooms.clear();
-    for (const peopled of rooms) {
-      peopled.room.leave(this);
+    for (const { room, presence } of rooms) {
+      room.leave(this);
       // To be shown at once costs as much as a message: who comes and goes all the time is not.
-      const isFinal = this.isLeaving && this.publishes.tryTake() === 0;
-      this.hub.depart(peopled, this.person.userId, isFinal);
+      presence.depart(this.person, this.isLeaving && this.publishes.tryTake() === 0);
     }
   }
 }

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { parse } from "@std/dotenv";
-import { clientVariables } from "../env_file.ts";
+import { clientVariables } from "../cli/env_file.ts";
 import { parseLink } from "../protocol/address.ts";
 import { loadConfig, settings, variableOf } from "../server/config.ts";
 import { envExample } from "../tools/env_example.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { connectFlags, meant, readFlags, UsageError } from "../flags.ts";
+import { connectFlags, meant, readFlags, UsageError } from "../cli/flags.ts";
 
 Deno.test("flags are read with their values, wherever they stand", () => {
   const { strings, booleans, positional } = readFlags(

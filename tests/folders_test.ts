@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { dataFolder, identityFolder } from "../folders.ts";
+import { dataFolder, identityFolder } from "../cli/folders.ts";
 
 type Case = readonly [
   os: typeof Deno.build.os,

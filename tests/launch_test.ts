@@ -12,7 +12,10 @@ const PLACES = [
   "example.org:1",
 ];
 
-const PATHS = ["a", "b", "from .env", "link"];
+const PATHS = ["a", "a/admin.sock", "b", "file", "file.new", "from .env", "link", "protocol"];
+
+/** Folders with a server's socket. */
+const SOCKETS = ["a", "b", "from .env"];
 
 /** Stands in for main.ts: says what it may do. */
 const PROBE = `
@@ -24,20 +27,35 @@ const granted = [
     ...may({ name: "write", path }) ? ["write " + path] : [],
   ]),
   ...${JSON.stringify(PLACES)}.filter((host) => may({ name: "net", host })),
+  ...${JSON.stringify(SOCKETS)}.filter((folder) =>
+    may({ name: "net", host: "unix:" + Deno.cwd() + "/" + folder + "/admin.sock" })
+  ).map((folder) => "socket in " + folder),
+  ...may({ name: "sys", kind: "statfs" }) ? ["statfs"] : [],
   ...["read", "write", "net", "run", "env", "ffi", "sys"].filter((name) => may({ name })),
 ];
 console.log(JSON.stringify({ args: Deno.args, granted }));
 Deno.exit(7);
 `;
 
-const folder = (path: string) => [`read ${path}`, `write ${path}`];
-const anywhere = [...PLACES, "net"];
+/** What is in a folder goes with it. */
+const folder = (path: string) =>
+  PATHS.filter((other) => other === path || other.startsWith(`${path}/`))
+    .flatMap((path) => [`read ${path}`, `write ${path}`]);
+const anywhere = [...PLACES, ...SOCKETS.map((folder) => `socket in ${folder}`), "net"];
+/** What `start` may: its folder, its address, its socket, and to read its Worker's source. */
+const server = (path: string, place: string) => [
+  ...folder(path),
+  "read protocol",
+  place,
+  `socket in ${path}`,
+];
+const backup = ["read file", "write file", "read file.new", "write file.new"];
 
 const CASES: readonly [args: string[], env: Record<string, string>, granted: string[]][] = [
-  [["start", "--data", "a"], { DATA: "b" }, [...folder("a"), "0.0.0.0:9000"]],
-  [["start"], { DATA: "b", PORT: ":1" }, [...folder("b"), "0.0.0.0:1"]],
-  [["start"], {}, [...folder("from .env"), "0.0.0.0:9000"]],
-  [["start", "--port", "[::1]:9000"], { DATA: "b" }, [...folder("b"), "[::1]:9000"]],
+  [["start", "--data", "a"], { DATA: "b" }, server("a", "0.0.0.0:9000")],
+  [["start"], { DATA: "b", PORT: ":1" }, server("b", "0.0.0.0:1")],
+  [["start"], {}, server("from .env", "0.0.0.0:9000")],
+  [["start", "--port", "[::1]:9000"], { DATA: "b" }, server("b", "[::1]:9000")],
   [["start", "--port", "no port"], { DATA: "b" }, []],
   [["connect", "--home=a"], {}, [...folder("a"), "127.0.0.1:9000"]],
   [["connect"], { BROADCAST_HOME: "b", PORT: "1" }, [...folder("b"), "127.0.0.1:1"]],
@@ -51,6 +69,21 @@ const CASES: readonly [args: string[], env: Record<string, string>, granted: str
   [["connect", "--home=a", "--ask"], {}, [...folder("a"), ...anywhere]],
   [["connect", "--home=a", "--link-file=link"], {}, [...folder("a"), "read link", ...anywhere]],
   [["connect", "--home=a", "--hmoe=b"], {}, []],
+  [
+    ["admin", "rooms", "--data", "a"],
+    { DATA: "b" },
+    ["read a/admin.sock", "write a/admin.sock", "socket in a"],
+  ],
+  [["admin", "--data"], { DATA: "b" }, []],
+  [["backup", "file"], { DATA: "b" }, [...folder("b"), ...backup, "socket in b"]],
+  [["backup", "--data=a", "--force", "file"], {}, [...folder("a"), ...backup, "socket in a"]],
+  [["backup"], { DATA: "b" }, [...folder("b"), "socket in b"]],
+  [["restore", "file", "--data", "a"], {}, [...folder("a"), "read file"]],
+  [
+    ["doctor"],
+    { DATA: "b" },
+    [...folder("b"), "0.0.0.0:9000", "127.0.0.1:9000", "socket in b", "statfs"],
+  ],
 ];
 
 for (const [args, env, granted] of CASES) {
@@ -70,7 +103,7 @@ for (const [args, env, granted] of CASES) {
 
 /** The project with a main.ts that only says what it may do. */
 async function copyProject(to: string): Promise<void> {
-  for (const folder of [".", "protocol", "tools"]) {
+  for (const folder of [".", "cli", "protocol", "tools"]) {
     await Deno.mkdir(`${to}/${folder}`, { recursive: true });
     for await (const { name, isFile } of Deno.readDir(`${ROOT}/${folder}`)) {
       const path = `${folder}/${name}`;

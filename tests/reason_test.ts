@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isSystemError, reasonOf } from "../reason.ts";
+import { isSystemError, reasonOf } from "../cli/reason.ts";
 
 const coded = (code: string, message: string) => Object.assign(new Error(message), { code });
 

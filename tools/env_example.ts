@@ -4,7 +4,7 @@
  * @module
  */
 
-import { clientVariables } from "../env_file.ts";
+import { clientVariables } from "../cli/env_file.ts";
 import { settings, variableOf } from "../server/config.ts";
 
 /** An example for the one value that must stand in quotes. */

@@ -15,6 +15,7 @@ import {
   sign,
 } from "../../crypto/identity.ts";
 import { dhBytes, initiate } from "../../crypto/noise.ts";
+import type { RoomInfo } from "../../protocol/command.ts";
 import { concat, fromBase64Url, readU32, readU64 } from "../../protocol/bytes.ts";
 import { promptSkipper } from "../../protocol/classic_server_reader.ts";
 import { frame } from "../../protocol/framer.ts";
@@ -28,6 +29,7 @@ import {
 import { lengthBytes, nonceBytes } from "../../protocol/limits.ts";
 import {
   type Control,
+  type Cursor,
   decodeMessages,
   encodeControl,
   encodePublish,
@@ -35,52 +37,121 @@ import {
 } from "../../protocol/message.ts";
 import { readId } from "../message.ts";
 import { connect, writeAll } from "../socket.ts";
-import type { Checked, Delivered, Publisher, ReaderSession, Scanner, Subject } from "../subject.ts";
-import { v8Flags } from "../../v8_flags.ts";
+import {
+  type Checked,
+  type Delivered,
+  type Publisher,
+  type ReaderSession,
+  type Scanner,
+  scenarioNames,
+  type Subject,
+} from "../subject.ts";
+import { v8Flags } from "../../cli/v8_flags.ts";
 import { publisherIdentity, Signed } from "./broadcast_signed.ts";
 
 /** The first so many sessions are of one user, whose messages are signed before the run. */
 const publishersMax = 100;
 
 /** A session, logged in and attached to the lobby. */
-interface Session extends ReaderSession {
+export interface Session extends ReaderSession {
   readonly sealing: SealingChannel;
+  readonly opening: OpeningChannel;
+  /** The server's identity key. */
+  readonly server: Uint8Array;
+  /** The lobby, and the other rooms of the user. */
   readonly room: Uint8Array;
+  readonly rooms: readonly Uint8Array[];
   readonly deviceId: Uint8Array;
 }
+
+/** Bounds that no measurement is to meet. */
+const unbounded = {
+  QUIET: "on",
+  LOG_LEVEL: "error",
+  USER_CONNECTIONS_MAX: "10000",
+  HANDSHAKES_MAX: "10000",
+  PUBLISH_BURST: "1000000000",
+  PUBLISH_PER_SECOND: "1000000000",
+  FRAMES_PER_SECOND: "1000000000",
+  BYTES_PER_SECOND: "1000000000000",
+};
+
+const wire: Subject["wire"] = {
+  windowMessages: Infinity,
+  reader: (port, index) => logIn(port, index),
+  publisher: (_port, _index, session) => publisher(session as Session),
+};
 
 export const broadcast: Subject = {
   name: "broadcast",
   version: [Deno.execPath(), "--version"],
-  scenarios: ["saturated", "underway", "latency", "idle", "logins"],
-  command: (port, folder) => ({
+  scenarios: [...scenarioNames],
+  command(port, folder, scenario) {
+    const server = [
+      ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--frozen", "-P=start", v8Flags],
+      `--allow-read=.env,protocol,server/store,${folder}`,
+      `--allow-write=${folder}`,
+      `--allow-net=127.0.0.1:${port},unix:${folder}/admin.sock`,
+      ...["main.ts", "start", "--port", `127.0.0.1:${port}`, "--data", folder],
+    ];
+    const files = { [`${folder}/identity`]: "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU\n" };
+    const [program = "", ...args] = scenario === "rooms" ? seeded(folder, server) : server;
+    return { program, args, env: unbounded, files };
+  },
+  wire,
+};
+
+/** The same with its log in memory. */
+export const broadcastInMemory: Subject = {
+  name: "broadcast-memory",
+  version: [Deno.execPath(), "--version"],
+  scenarios: ["saturated", "underway", "latency", "publishes"],
+  command: (port) => ({
     program: Deno.execPath(),
     args: [
       ...["run", "--quiet", "--no-prompt", "--frozen", "-P=start", v8Flags],
-      ...[`--allow-read=.env,${folder}`, `--allow-write=${folder}`],
       `--allow-net=127.0.0.1:${port}`,
-      ...["main.ts", "start", "--port", `127.0.0.1:${port}`, "--data", folder],
+      ...["bench/memory_server.ts", String(port)],
     ],
-    env: {
-      QUIET: "on",
-      LOG_LEVEL: "error",
-      USER_CONNECTIONS_MAX: "10000",
-      HANDSHAKES_MAX: "10000",
-      PUBLISH_BURST: "1000000000",
-      PUBLISH_PER_SECOND: "1000000000",
-      FRAMES_PER_SECOND: "1000000000",
-      BYTES_PER_SECOND: "1000000000000",
-    },
-    files: { [`${folder}/identity`]: "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU\n" },
+    env: unbounded,
   }),
-  wire: {
-    windowMessages: Infinity,
-    reader: logIn,
-    publisher: (_port, _index, session) => publisher(session as Session),
-  },
+  wire,
 };
 
-async function logIn(port: number, index: number): Promise<Session> {
+/** A server that finds rooms with their members in its folder. */
+function seeded(folder: string, server: readonly string[]): string[] {
+  const seed = [
+    ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--frozen"],
+    `--allow-read=protocol,server/store,${folder}`,
+    `--allow-write=${folder}`,
+    ...["bench/seed_rooms.ts", folder],
+  ];
+  const script = `"$0" ${seed.slice(1).map((arg) => `'${arg}'`).join(" ")} && exec "$0" "$@"`;
+  return ["sh", "-c", script, ...server];
+}
+
+/** Who logs in, and where in the lobby the reader begins. */
+interface Who {
+  readonly name: string;
+  readonly identity: Identity;
+}
+
+/** The first so many are one user, who publishes. */
+async function whoIs(index: number): Promise<Who> {
+  const isPublisher = index < publishersMax;
+  return isPublisher
+    ? { name: "publisher", identity: await publisherIdentity() }
+    : { name: `reader-${index}`, identity: (await generateIdentity()).identity };
+}
+
+/** Logs in, and reads the lobby from a cursor on, else from its end. */
+export async function logIn(
+  port: number,
+  index: number,
+  given?: Who,
+  cursor?: Cursor,
+): Promise<Session> {
+  const { name, identity } = given ?? await whoIs(index);
   const conn = await connect(port);
   const input = new Input(conn);
   const payload = encodePayload({ versions: [2], capabilities: [] });
@@ -93,20 +164,18 @@ async function logIn(port: number, index: number): Promise<Session> {
   const send = async (message: Uint8Array) =>
     await writeAll(conn, frame(...await sealing.seal(message)));
 
-  const isPublisher = index < publishersMax;
-  const identity = isPublisher ? await publisherIdentity() : (await generateIdentity()).identity;
-  const name = isPublisher ? "publisher" : `reader-${index}`;
   await send(await encodeLogin(identity, name, server, shaken.hash));
   const welcome = await receive(input, opening, "welcome");
-  const { id: room } = welcome.rooms[0]!;
-  await send(encodeControl("join", { room }));
+  const [{ id: room }, ...others] = welcome.rooms as [RoomInfo, ...RoomInfo[]];
+  const rooms = others.map(({ id }) => id);
+  const { deviceId } = welcome;
+  await send(encodeControl("join", { room, ...(cursor && { cursor }) }));
+  const session = { conn, sealing, opening, server, room, rooms, deviceId };
+  if (cursor) return { ...session, rest: input.rest, ...unread };
   const attach = await receive(input, opening, "attach");
   return {
-    conn,
+    ...session,
     rest: input.rest,
-    sealing,
-    room,
-    deviceId: welcome.deviceId,
     scanner: (delivered) => new FrameScanner(delivered),
     check: (stream) => check(stream, attach, server),
   };
@@ -139,6 +208,9 @@ async function receive<Type extends "welcome" | "attach">(
   }
 }
 
+/** Of a session that is followed in another way. */
+const unread = { scanner: (delivered: Delivered) => new FrameScanner(delivered) };
+
 /** The publishers' messages: they are one user, so they share them. */
 let shared: Promise<Signed> | undefined;
 
@@ -159,7 +231,7 @@ async function publisher({ conn, sealing, room, deviceId }: Session): Promise<Pu
 }
 
 /** Follows frames; a room's frame is a delivery, by its counter. */
-class FrameScanner implements Scanner {
+export class FrameScanner implements Scanner {
   readonly #delivered: Delivered;
   readonly #head = new Uint8Array(lengthBytes + nonceBytes);
   #headFilled = 0;
@@ -241,6 +313,7 @@ async function checkFrame(
   checked: Checked,
 ): Promise<void> {
   for (const message of decodeMessages(messages)) {
+    if (message.type === "presence") continue;
     if (message.type !== "batch") throw new Error(`A ${message.type} on a room's channel`);
     for (const { core } of await log(message.room.slice()).accept(message)) {
       if (core.content !== 0) continue;

@@ -1,60 +1,130 @@
-import { contentEventsFrom, messageIdOf, payloadStart, Proof } from "../../protocol/entry.ts";
-import { equal } from "../../protocol/bytes.ts";
+import { mapKey } from "../../protocol/bytes.ts";
+import type { Args, Result, Role } from "../../protocol/command.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { type Control, encodeControl, type Publish } from "../../protocol/message.ts";
-import type { PeopledRoom } from "../hub.ts";
-import type { Member } from "../member.ts";
+import { historyCount, pageBytesMax } from "../../protocol/limits.ts";
+import { mustLeaveAnOwner } from "../moderation/acting.ts";
+import { fitting } from "../answer_rows.ts";
+import type { Asked, AskedInRoom } from "../asked.ts";
+import { banText } from "../moderation/bans.ts";
+import type { PeopledRoom } from "../peopled_room.ts";
+import type { User } from "../people.ts";
 
-/** Lets a session read a room. */
-export function join(member: Member, { room: id, cursor }: Control<"join">): void {
-  const peopled = member.hub.room(id);
-  if (member.rooms.has(peopled)) return;
-  member.rooms.add(peopled);
-  peopled.room.join(member, cursor);
-  member.hub.arrive(peopled, member.person);
+/** The rooms that somebody may see: those that are for anyone, and their own. */
+export function rooms({ actor: { user }, services: { hub } }: Asked): Result<"rooms"> {
+  const own = new Set(user && hub.roomsOf(user));
+  const seen = [...hub.all()].filter((room) =>
+    !user || user.isAdmin || own.has(room) || room.access === "anyone"
+  );
+  const rows = seen.map((room) => ({
+    name: room.name,
+    topic: room.topic,
+    members: room.isLobby ? room.presence.size : room.members.size,
+    access: room.access,
+    isJoined: own.has(room),
+  }));
+  return { rooms: fitting(rows), total: seen.length };
 }
 
-/** Puts what a member says into the room's log. A refusal names the message. */
-export function publish(member: Member, { room: id, core }: Publish): void {
-  const peopled = member.hub.room(id);
-  const { room } = peopled;
-  payloadStart(core); // Throws where it is no core.
-  const refusal = refusalOf(member, peopled, core);
-  if (refusal) {
-    const { code, message: text, retryAfterMs = 0 } = refusal;
-    const messageId = messageIdOf(core);
-    return member.send(encodeControl("error", { code, text, messageId, retryAfterMs }));
+/** Lets somebody into a room, or makes it. */
+export async function join(asked: Asked, { name }: Args<"join">): Promise<Result<"join">> {
+  const { actor: { user, person }, services: { hub } } = asked;
+  if (!user || !person) throw new ProtocolError("forbidden", "Only a user can be in a room.");
+  const known = hub.named(name);
+  if (known && known.name !== name.normalize("NFKC").toLowerCase()) {
+    throw new ProtocolError(
+      "name_lookalike",
+      `There is a room "${known.name}". Did you mean that?`,
+    );
   }
-  room.publish({
-    deviceId: member.person.deviceId,
-    core,
-    onRepeated(seq) {
-      member.send(encodeControl("stored", { room: id, messageId: messageIdOf(core), seq }));
-    },
+  if (known) mayComeIn(asked, known, user);
+  const room = known ?? await hub.create(name, user);
+  if (known) await hub.admit(known, user, person);
+  // Others may have been faster meanwhile; of that they were told.
+  if (hub.find(room.id) !== room || !hub.membership(room, user)) {
+    throw new ProtocolError("forbidden", "You were sent out again, or the room was closed.");
+  }
+  hub.welcome(room, user.id);
+  return { room: hub.info(room, user), isNew: !known };
+}
+
+/** @throws {ProtocolError} banned; forbidden, where a room is for the invited */
+function mayComeIn({ actor, services: { bans } }: Asked, room: PeopledRoom, user: User): void {
+  // Admins come in everywhere.
+  const { name, key: userKey } = user;
+  const ban = user.isAdmin || room.members.has(mapKey(user.id))
+    ? undefined
+    : bans.find(room.id, { name, key: userKey, remote: actor.remote });
+  if (ban) throw new ProtocolError("banned", banText(ban, `from ${room.name}`));
+  const key = mapKey(user.id);
+  const isInvited = room.access === "anyone" || room.members.has(key) || room.allowed.has(key);
+  if (isInvited || user.isAdmin) return;
+  throw new ProtocolError(
+    "forbidden",
+    "This room is for who is invited. Ask a moderator of it for an invitation, or to /allow you.",
+  );
+}
+
+/** Takes somebody out of a room, as they wish. */
+export async function part(asked: AskedInRoom): Promise<Result<"part">> {
+  const { actor: { user }, room, services } = asked;
+  if (!user) throw new ProtocolError("forbidden", "Only a user can be in a room.");
+  if (room.isLobby) {
+    throw new ProtocolError("forbidden", "Everybody is in the lobby. /quit leaves the server.");
+  }
+  mustLeaveAnOwner(asked, [user]);
+  await services.hub.dismiss(room, user, undefined);
+  return {};
+}
+
+/** Who is in a room. */
+export function who({ room, services: { hub, people, clock } }: AskedInRoom): Result<"who"> {
+  const ids = room.isLobby
+    ? room.presence.userIds()
+    : room.members.values().map(({ userId }) => userId);
+  const users = [...ids].flatMap((id) => people.withId(id) ?? []);
+  const order = (user: User) => (room.presence.has(user.id) ? 0 : 1);
+  const rows = users
+    .sort((a, b) => order(a) - order(b) || (a.name < b.name ? -1 : 1))
+    .map((user) => {
+      const { role = "member" as Role, mutedUntilMs = 0 } = hub.membership(room, user) ?? {};
+      return {
+        name: user.name,
+        role,
+        isHere: room.presence.has(user.id),
+        ...(user.away !== undefined && { away: user.away }),
+        ...(mutedUntilMs > clock.now() && { mutedUntilMs }),
+      };
+    });
+  return { members: fitting(rows), total: users.length, here: room.presence.size };
+}
+
+/** Sets a room's topic. */
+export async function topic(asked: AskedInRoom, { text }: Args<"topic">): Promise<Result<"topic">> {
+  const { actor, room, services: { hub } } = asked;
+  room.topic = text;
+  // The room's own log says who did it: a topic is no act on anybody, and the audit log is for ever.
+  hub.announce(room, { by: actor.name, act: "topic", value: text });
+  await hub.changed(room);
+  return {};
+}
+
+/** Up to where each member has the log. */
+export function receipts({ room, services: { people } }: AskedInRoom): Result<"receipts"> {
+  const members = [...room.members.values()].flatMap(({ userId, delivered, read }) => {
+    const user = people.withId(userId);
+    return user ? [{ name: user.name, delivered, read }] : [];
   });
+  return { members: fitting(members), total: members.length };
 }
 
-/** What speaks against a publish now. */
-function refusalOf(
-  member: Member,
-  room: PeopledRoom,
-  core: Uint8Array,
-): ProtocolError | undefined {
-  // A full room holds up those who are in it, and would not hold up others.
-  if (!member.rooms.has(room)) {
-    return new ProtocolError("forbidden", "Join the room before you say something in it.");
-  }
-  if (core[1] !== Proof.signature || core[2]! >= contentEventsFrom) {
-    return new ProtocolError("forbidden", "Only signed messages may be published here.");
-  }
-  const { publishes } = member;
-  const messageId = messageIdOf(core);
-  const isNext = !member.owed || equal(member.owed, messageId);
-  const retryAfterMs = isNext ? publishes.tryTakeMessage(messageId) : publishes.waitMs();
-  if (isNext && retryAfterMs === 0) {
-    member.owed = undefined;
-    return undefined;
-  }
-  member.owed ??= messageId.slice();
-  return new ProtocolError("slow_down", undefined, { retryAfterMs });
+/** What was said before. */
+export async function history(
+  { room, services: { store } }: AskedInRoom,
+  { count = historyCount, before }: Args<"history">,
+): Promise<Result<"history">> {
+  const from = before ?? (await store.end(room.id)).seq + 1;
+  const page = await store.readBack(room.id, from, count, pageBytesMax);
+  if (!page) return {};
+  const { firstSeq, timeMs, rows, before: beforeHash, end: { hash } } = page;
+  return { firstSeq, timeMs, rows, before: beforeHash, hash };
 }

@@ -1,23 +1,29 @@
-import { concat, equal, mapKey, readU32, writeU32 } from "../../protocol/bytes.ts";
-import {
-  chainEntry,
-  chainHash,
-  chainStart,
-  decodeRows,
-  messageIdOf,
-  payloadStart,
-  rowBytes,
-  writeRow,
-} from "../../protocol/entry.ts";
-import { lengthBytes } from "../../protocol/limits.ts";
+import { mapKey } from "../../protocol/bytes.ts";
+import { chainStart, type Entry, messageIdOf } from "../../protocol/entry.ts";
 import type { Cursor } from "../../protocol/message.ts";
-import type { Appended, Page, ReadResult, Store, Submission } from "./store.ts";
+import {
+  type Block,
+  cutFrom,
+  editsIn,
+  entryIn,
+  erasedIn,
+  type KeptLog,
+  layOut,
+  readAfter,
+  readBefore,
+} from "./log_pages.ts";
+import {
+  type Appended,
+  type EarlierPage,
+  type ReadResult,
+  recordsMax,
+  type Store,
+  type StoredRecord,
+  type Submission,
+} from "./store.ts";
 
-/** Entries that were appended together. */
-interface Block extends Page {
-  /** The chain's hash before its first entry. */
-  readonly before: Uint8Array;
-  /** For each entry, what it is known by. */
+/** A block, and for each entry what it is known by. */
+interface KeyedBlock extends Block {
   readonly keys: readonly EntryKey[];
 }
 
@@ -27,11 +33,14 @@ interface EntryKey {
   readonly id: string;
 }
 
+/** What an entry costs beside its row: its key in the map, its objects. */
+const overheadBytes = 128;
+
 /** A log in memory: its newest blocks, and where they begin and end. */
-class Log {
-  readonly blocks: Block[] = [];
+class Log implements KeptLog {
+  readonly #blocks: KeyedBlock[] = [];
   /** By device, then by message id: the seq. */
-  readonly seqs = new Map<string, Map<string, number>>();
+  readonly #seqs = new Map<string, Map<string, number>>();
   bytes = 0;
   end: Cursor;
   timeMs = 0;
@@ -40,21 +49,141 @@ class Log {
     this.end = { seq: 0, hash: chainStart(roomId) };
   }
 
+  get start(): Cursor {
+    const [oldest] = this.#blocks;
+    return oldest ? { seq: oldest.firstSeq - 1, hash: oldest.before } : this.end;
+  }
+
+  get newest(): Block | undefined {
+    return this.#blocks.at(-1);
+  }
+
+  *from(seq: number): Iterable<Block> {
+    for (let at = this.#indexOf(seq); at < this.#blocks.length; at++) yield this.#blocks[at]!;
+  }
+
+  *backFrom(seq: number): Iterable<Block> {
+    for (let at = this.#indexOf(seq); at >= 0 && this.#blocks[at]; at--) yield this.#blocks[at]!;
+  }
+
+  /** Which submissions are new, and the seqs of all. */
+  sort(submissions: readonly Submission[], firstSeq: number) {
+    const seqs: number[] = [];
+    const fresh: Submission[] = [];
+    const keys: EntryKey[] = [];
+    for (const submission of submissions) {
+      const ids = this.#idsOf(submission.deviceId);
+      const id = mapKey(messageIdOf(submission.core));
+      let seq = ids.get(id);
+      if (seq === undefined) {
+        seq = firstSeq + fresh.length;
+        ids.set(id, seq);
+        fresh.push(submission);
+        keys.push({ ids, id });
+      }
+      seqs.push(seq);
+    }
+    return { seqs, fresh, keys };
+  }
+
+  add(block: KeyedBlock): void {
+    this.#blocks.push(block);
+    this.bytes += cost(block);
+    this.end = block.end;
+    this.timeMs = block.timeMs;
+  }
+
+  /** Erases the payload of an entry and those of its edits, if it is kept. */
+  erase(seq: number): void {
+    const index = this.#indexOf(seq);
+    const block = this.#blocks[index];
+    if (!block) return;
+    const { messageId } = entryIn(block, seq).core;
+    this.#eraseAt(index, [seq]);
+    for (const [at, block] of this.#blocks.entries()) this.#eraseAt(at, editsIn(block, messageId));
+  }
+
+  #eraseAt(at: number, seqs: readonly number[]): void {
+    for (const seq of seqs) {
+      const block = this.#blocks[at]!;
+      const rows = erasedIn(block, seq);
+      this.bytes += rows.length - block.rows.length;
+      this.#blocks[at] = { ...block, rows };
+    }
+  }
+
+  find(messageId: Uint8Array): Entry | undefined {
+    const id = mapKey(messageId);
+    let first = Infinity;
+    for (const ids of this.#seqs.values()) first = Math.min(first, ids.get(id) ?? Infinity);
+    const block = this.#blocks[this.#indexOf(first)];
+    return block && entryIn(block, first);
+  }
+
+  /** Drops the oldest blocks down to about so many bytes; the newest is kept. */
+  shrink(bytesMax: number): void {
+    let dropped = 0;
+    let { bytes } = this;
+    while (bytes > bytesMax && dropped < this.#blocks.length - 1) {
+      bytes -= cost(this.#blocks[dropped++]!);
+    }
+    this.#drop(dropped);
+  }
+
+  /** Drops the entries of before a time; the newest is kept. */
+  trim(beforeMs: number): number {
+    const before = this.start.seq;
+    const kept = this.#blocks.findIndex(({ timeMs }) => timeMs >= beforeMs);
+    this.#drop(kept < 0 ? this.#blocks.length - 1 : kept);
+    const [last] = this.#blocks;
+    if (kept < 0 && last && last.firstSeq < last.end.seq) {
+      const newest = { ...cutFrom(last, last.end.seq), keys: last.keys.slice(-1) };
+      this.#forget(last, last.keys.slice(0, -1));
+      this.bytes += cost(newest);
+      this.#blocks[0] = newest;
+    }
+    return this.start.seq - before;
+  }
+
+  #drop(count: number): void {
+    for (const block of this.#blocks.splice(0, Math.max(0, count))) this.#forget(block, block.keys);
+  }
+
+  #forget(block: KeyedBlock, keys: readonly EntryKey[]): void {
+    this.bytes -= cost(block);
+    for (const { ids, id } of keys) ids.delete(id);
+  }
+
+  /** The index of the block that holds entry `seq`; the number of blocks where none does. */
+  #indexOf(seq: number): number {
+    if (seq <= this.start.seq) return this.#blocks.length;
+    let low = 0;
+    let high = this.#blocks.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#blocks[middle]!.end.seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   /** The message ids of a device. */
-  idsOf(deviceId: Uint8Array): Map<string, number> {
+  #idsOf(deviceId: Uint8Array): Map<string, number> {
     const key = mapKey(deviceId);
-    let ids = this.seqs.get(key);
-    if (!ids) this.seqs.set(key, ids = new Map());
+    let ids = this.#seqs.get(key);
+    if (!ids) this.#seqs.set(key, ids = new Map());
     return ids;
   }
 }
 
-/** What an entry costs beside its row: its key in the map, its objects. */
-const overheadBytes = 128;
+function cost({ rows, keys }: KeyedBlock): number {
+  return rows.length + keys.length * overheadBytes;
+}
 
 /** The newest entries of each room, in memory: as durable as the process. */
 export class MemoryStore implements Store {
   readonly #logs = new Map<string, Log>();
+  readonly #records = new Map<string, Map<string, string>>();
   readonly #bytesMax: number;
 
   /** @param bytesMax what each room may keep; the oldest entries go first */
@@ -69,76 +198,68 @@ export class MemoryStore implements Store {
   ): Promise<Appended> {
     const log = this.#log(roomId);
     const firstSeq = log.end.seq + 1;
-    const { seqs, fresh, keys } = this.#sort(log, submissions, firstSeq);
+    const { seqs, fresh, keys } = log.sort(submissions, firstSeq);
     const timeMs = Math.max(nowMs, log.timeMs);
-    const { rows, hash } = layOut(fresh, firstSeq, timeMs, log.end.hash);
-    if (fresh.length > 0) {
-      const end = { seq: log.end.seq + fresh.length, hash };
-      log.blocks.push({ firstSeq, timeMs, rows, end, before: log.end.hash, keys });
-      log.bytes += rows.length + keys.length * overheadBytes;
-      log.end = end;
-      log.timeMs = timeMs;
-      this.#trim(log);
+    if (fresh.length === 0) {
+      return Promise.resolve({ seqs, rows: new Uint8Array(), firstSeq, timeMs, end: log.end });
     }
+    log.add({ ...layOut(fresh, firstSeq, timeMs, log.end.hash), keys });
+    for (const { erases } of fresh) if (erases !== undefined) log.erase(erases);
+    const { rows } = log.newest!;
+    if (log.bytes > this.#bytesMax) log.shrink(0.9 * this.#bytesMax); // A tenth, so that it is rare.
     return Promise.resolve({ seqs, rows, firstSeq, timeMs, end: log.end });
   }
 
   read(roomId: Uint8Array, after: Cursor, bytesMax: number): Promise<ReadResult> {
-    return Promise.resolve(this.#read(roomId, after, bytesMax));
+    return Promise.resolve(readAfter(this.#log(roomId), after, bytesMax));
+  }
+
+  readBack(
+    roomId: Uint8Array,
+    before: number,
+    count: number,
+    bytesMax: number,
+  ): Promise<EarlierPage | undefined> {
+    return Promise.resolve(readBefore(this.#log(roomId), before, count, bytesMax));
+  }
+
+  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined> {
+    return Promise.resolve(this.#log(roomId).find(messageId));
   }
 
   end(roomId: Uint8Array): Promise<Cursor> {
     return Promise.resolve(this.#log(roomId).end);
   }
 
-  /** Which submissions are new, and the seqs of all. */
-  #sort(log: Log, submissions: readonly Submission[], firstSeq: number) {
-    const seqs: number[] = [];
-    const fresh: Submission[] = [];
-    const keys: EntryKey[] = [];
-    for (const submission of submissions) {
-      const ids = log.idsOf(submission.deviceId);
-      const id = mapKey(messageIdOf(submission.core));
-      let seq = ids.get(id);
-      if (seq === undefined) {
-        seq = firstSeq + fresh.length;
-        ids.set(id, seq);
-        fresh.push(submission);
-        keys.push({ ids, id });
-      }
-      seqs.push(seq);
-    }
-    return { seqs, fresh, keys };
+  trim(roomId: Uint8Array, beforeMs: number): Promise<number> {
+    return Promise.resolve(this.#log(roomId).trim(beforeMs));
   }
 
-  #read(roomId: Uint8Array, after: Cursor, bytesMax: number): ReadResult {
-    const log = this.#log(roomId);
-    const oldest = log.blocks[0];
-    const start = oldest ? { seq: oldest.firstSeq - 1, hash: oldest.before } : log.end;
-    if (after.seq < start.seq) {
-      return { type: "reset", reason: "What was said before is no longer kept.", cursor: start };
-    }
-    const blockAt = findBlock(log.blocks, after.seq);
-    const hash = after.seq === log.end.seq
-      ? log.end.hash
-      : hashWithin(log.blocks[blockAt], after.seq);
-    if (!hash || !equal(hash, after.hash)) {
-      return { type: "reset", reason: "The server's log is another one now.", cursor: start };
-    }
-    if (after.seq === log.end.seq) return { type: "end" };
-    return { type: "page", page: joinBlocks(log.blocks, blockAt, after, bytesMax) };
+  drop(roomId: Uint8Array): Promise<void> {
+    this.#logs.delete(mapKey(roomId));
+    return Promise.resolve();
   }
 
-  /** Drops the oldest tenth once there is too much, so that it happens rarely. */
-  #trim(log: Log): void {
-    if (log.bytes <= this.#bytesMax) return;
-    let dropped = 0;
-    while (log.bytes > 0.9 * this.#bytesMax && dropped < log.blocks.length - 1) {
-      const block = log.blocks[dropped++]!;
-      log.bytes -= block.rows.length + block.keys.length * overheadBytes;
-      for (const { ids, id } of block.keys) ids.delete(id);
+  put(records: readonly StoredRecord[]): Promise<void> {
+    for (const { kind, key, value } of records) {
+      let values = this.#records.get(kind);
+      if (!values) this.#records.set(kind, values = new Map());
+      if (value === null) values.delete(key);
+      else values.set(key, value);
     }
-    log.blocks.splice(0, dropped);
+    return Promise.resolve();
+  }
+
+  records(kind: string, after = ""): Promise<StoredRecord[]> {
+    const records = Array.from(
+      this.#records.get(kind) ?? [],
+      ([key, value]) => ({ kind, key, value }),
+    );
+    return Promise.resolve(pageOfRecords(records, after));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
   }
 
   #log(roomId: Uint8Array): Log {
@@ -149,104 +270,17 @@ export class MemoryStore implements Store {
   }
 }
 
-/** Rows back to back, and the chain's hash behind them. */
-function layOut(
-  submissions: readonly Submission[],
-  firstSeq: number,
-  timeMs: number,
-  before: Uint8Array,
-): { rows: Uint8Array; hash: Uint8Array } {
-  const rows = new Uint8Array(submissions.reduce((sum, { core }) => sum + rowBytes(core), 0));
-  let at = 0;
-  let hash = before;
-  let seq = firstSeq;
-  for (const { deviceId, core } of submissions) {
-    at = writeRow(rows, at, 0, deviceId, core);
-    hash = chainHash(hash, seq++, timeMs, deviceId, core, payloadStart(core));
-  }
-  return { rows, hash };
+/** As many of these records as are read at once. */
+export function pageOfRecords(records: readonly StoredRecord[], after: string): StoredRecord[] {
+  return records.filter(({ key }) => compare(key, after) > 0)
+    .sort((a, b) => compare(a.key, b.key)).slice(0, recordsMax);
 }
 
-/** The index of the block that holds the entry behind `seq`. */
-function findBlock(blocks: readonly Block[], seq: number): number {
-  let low = 0;
-  let high = blocks.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (blocks[middle]!.end.seq <= seq) low = middle + 1;
-    else high = middle;
+/** The order of texts as UTF-8: that of their code points. */
+function compare(a: string, b: string): number {
+  const [one, other] = [new TextEncoder().encode(a), new TextEncoder().encode(b)];
+  for (const [at, byte] of one.entries()) {
+    if (byte !== other[at]) return byte - (other[at] ?? -1);
   }
-  return low;
-}
-
-/** The chain's hash after entry `seq`, which is in the block or right before it. */
-function hashWithin(
-  block: Block | undefined,
-  seq: number,
-): Uint8Array | undefined {
-  if (!block) return undefined;
-  let hash = block.before;
-  if (seq === block.firstSeq - 1) return hash;
-  for (const entry of decodeRows(block.rows, block.firstSeq, block.timeMs)) {
-    if (entry.seq > seq) break;
-    hash = chainEntry(hash, entry);
-  }
-  return hash;
-}
-
-/** One page of what follows `after`, from as many blocks as fit. */
-function joinBlocks(
-  blocks: readonly Block[],
-  from: number,
-  after: Cursor,
-  bytesMax: number,
-): Page {
-  const { timeMs } = blocks[from]!;
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  let seq = after.seq;
-  let end: Cursor | undefined;
-  for (let at = from; at < blocks.length && bytes < bytesMax; at++) {
-    const block = blocks[at]!;
-    if (block.timeMs - timeMs > 0xffff_ffff - 1) break;
-    const first = skipRows(block.rows, seq + 1 - block.firstSeq);
-    const last = takeRows(block.rows, first, bytesMax - bytes, bytes === 0);
-    if (last.count === 0) break;
-    parts.push(shiftTimes(block.rows.slice(first, last.end), block.timeMs - timeMs));
-    bytes += last.end - first;
-    seq += last.count;
-    const whole = seq === block.end.seq;
-    end = whole ? block.end : { seq, hash: hashWithin(block, seq)! };
-    if (!whole) break;
-  }
-  return { firstSeq: after.seq + 1, timeMs, rows: concat(parts), end: end! };
-}
-
-/** Where row number `count` begins. */
-function skipRows(rows: Uint8Array, count: number): number {
-  let at = 0;
-  for (let skipped = 0; skipped < count; skipped++) at += lengthBytes + readU32(rows, at);
-  return at;
-}
-
-/** Where the rows from `from` on end that fit into `bytesMax`; one fits always where `atLeastOne`. */
-function takeRows(rows: Uint8Array, from: number, bytesMax: number, atLeastOne: boolean) {
-  let end = from;
-  let count = 0;
-  while (end < rows.length) {
-    const next = end + lengthBytes + readU32(rows, end);
-    if (next - from > bytesMax && !(atLeastOne && count === 0)) break;
-    end = next;
-    count++;
-  }
-  return { end, count };
-}
-
-/** Adds to the time of each row, in place. */
-function shiftTimes(rows: Uint8Array, byMs: number): Uint8Array {
-  if (byMs === 0) return rows;
-  for (let at = 0; at < rows.length; at += lengthBytes + readU32(rows, at)) {
-    writeU32(rows, at + lengthBytes, readU32(rows, at + lengthBytes) + byMs);
-  }
-  return rows;
+  return one.length - other.length;
 }

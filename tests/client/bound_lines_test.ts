@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { boundLines } from "../../client/bound_lines.ts";
+import { boundLines } from "../../client/chat/bound_lines.ts";
 
 const bytesMax = 5;
 

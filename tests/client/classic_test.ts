@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type ClassicEvent, ClassicSession } from "../../client/classic.ts";
 import { ClassicClientReader } from "../../protocol/classic_client_reader.ts";
 import { openClassicFrame } from "../../crypto/classic_frame.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../cli/clock.ts";
 import type { Link } from "../../protocol/link.ts";
 import { OriginalClient } from "../fixtures/original_client.ts";
 import { OriginalServer } from "../fixtures/original_server.ts";

@@ -1,13 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { drawRow, type InputRow, windowOf } from "../../client/input_row.ts";
-import { cells } from "../../client/wrap.ts";
+import { drawRow, type InputRow, windowOf } from "../../client/chat/input_row.ts";
+import { cells } from "../../client/chat/wrap.ts";
 import { Screen } from "../e2e/screen.ts";
 
 /** `|` is the cursor. */
 function rowOf(text: string, prompt = "lobby> "): InputRow {
   const cursor = text.indexOf("|");
-  return { prompt, line: text.replace("|", ""), cursor };
+  return { prompts: [prompt], line: text.replace("|", ""), cursor };
 }
 
 const cases: readonly [text: string, columns: number, shown: string][] = [
@@ -34,7 +34,7 @@ Deno.test("the row is never wider than the terminal, and ends where the cursor i
   const texts = fc.string({ unit: "grapheme", maxLength: 200 });
   fc.assert(
     fc.property(texts, texts, fc.integer({ min: 24, max: 120 }), (before, after, columns) => {
-      const row = { prompt: "lobby> ", line: before + after, cursor: before.length };
+      const row = { prompts: ["lobby> "], line: before + after, cursor: before.length };
       const shown = windowOf(row, columns);
       const width = cells(shown.prompt) + cells(shown.before);
       assert(width + cells(shown.after) < columns, JSON.stringify(shown));

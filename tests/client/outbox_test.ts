@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { Outbox } from "../../client/outbox.ts";
+import type { OwnMessage } from "../../client/store/store.ts";
 import { encodeCore, messageIdOf, Proof } from "../../protocol/entry.ts";
 import { outboxBytesMax, outboxWindowMax } from "../../protocol/limits.ts";
 import { FakeClock, settled } from "../fixtures/fake_clock.ts";
@@ -17,9 +18,17 @@ function idOf(number: number): Uint8Array {
   return messageIdOf(core(number));
 }
 
-function numberOf(bytes: Uint8Array): number {
-  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(4);
+/** The same, in a room. */
+function message(number: number, payloadBytes?: number, room = lobby): OwnMessage {
+  return { room, core: core(number, payloadBytes) };
 }
+
+function numberOf({ core }: OwnMessage): number {
+  return new DataView(core.buffer, core.byteOffset).getUint32(4);
+}
+
+const lobby = new Uint8Array(16).fill(1);
+const team = new Uint8Array(16).fill(2);
 
 /** An outbox, and what it has sent in the session there is. */
 class Desk {
@@ -29,11 +38,11 @@ class Desk {
 
   open(): void {
     this.sent = [];
-    this.outbox.open((core) => this.sent.push(numberOf(core)));
+    this.outbox.open((message) => this.sent.push(numberOf(message)));
   }
 
   say(...numbers: readonly number[]): void {
-    for (const number of numbers) this.outbox.add(core(number));
+    for (const number of numbers) this.outbox.add(message(number));
   }
 
   /** What was sent since the last time that was asked for. */
@@ -148,10 +157,10 @@ Deno.test("an outbox that is to send again sends all that is not settled, in ord
   desk.say(1, 2, 3);
   desk.outbox.settle(idOf(2));
   desk.taken();
-  desk.outbox.sendAgain();
+  desk.outbox.sendAgain(lobby);
   assertEquals(desk.taken(), [1, 3]);
   desk.outbox.close();
-  desk.outbox.sendAgain();
+  desk.outbox.sendAgain(lobby);
   assertEquals(desk.taken(), []);
 });
 
@@ -160,8 +169,8 @@ Deno.test("an outbox says when it is empty, and when it has room", async () => {
   const told: string[] = [];
   await desk.outbox.empty();
   await desk.outbox.hasRoom();
-  const large = [1, 2, 3].map((number) => core(number, outboxBytesMax / 2));
-  for (const bytes of large) desk.outbox.add(bytes);
+  const large = [1, 2, 3].map((number) => message(number, outboxBytesMax / 2));
+  for (const each of large) desk.outbox.add(each);
   void desk.outbox.empty().then(() => told.push("empty"));
   void desk.outbox.hasRoom().then(() => told.push("room"));
   for (const [at, expected] of [[], ["room"], ["room", "empty"]].entries()) {
@@ -169,6 +178,67 @@ Deno.test("an outbox says when it is empty, and when it has room", async () => {
     await settled();
     assertEquals(told, expected);
   }
+});
+
+Deno.test("an outbox counts what is about to be added, until it is added or not", async () => {
+  const { outbox } = new Desk();
+  const told: string[] = [];
+  const release = outbox.reserve(outboxBytesMax);
+  void outbox.hasRoom().then(() => told.push("room"));
+  await settled();
+  assertEquals(told, []);
+  release();
+  await settled();
+  assertEquals(told, ["room"]);
+});
+
+Deno.test("a room that is slow holds up no other", async () => {
+  const desk = new Desk();
+  const { outbox } = desk;
+  desk.open();
+  desk.say(1, 2);
+  outbox.slowDown(idOf(1), 100_000);
+  desk.taken();
+  outbox.add(message(3, 1, team));
+  desk.say(4);
+  assertEquals(desk.taken(), [3]);
+  await desk.clock.advance(100_000);
+  assertEquals(desk.taken(), [1]);
+});
+
+Deno.test("an outbox has no more under way in all rooms together than the server remembers", () => {
+  const desk = new Desk();
+  desk.open();
+  for (const number of upTo(outboxWindowMax)) {
+    desk.outbox.add(message(number, 1, number % 2 ? lobby : team));
+  }
+  const third = new Uint8Array(16).fill(3);
+  desk.outbox.add(message(9999, 1, third));
+  assertEquals(desk.taken().length, outboxWindowMax);
+  desk.outbox.settle(idOf(1));
+  assertEquals(desk.taken(), [9999]);
+});
+
+Deno.test("an outbox keeps the order in each room, and gives up a room's messages on their own", () => {
+  const desk = new Desk();
+  const { outbox } = desk;
+  outbox.add(message(1));
+  outbox.add(message(2, 1, team));
+  outbox.add(message(3));
+  desk.open();
+  assertEquals([desk.taken(), outbox.rooms], [[1, 3, 2], [lobby, team]]);
+  const { dropped, isOwed } = outbox.drop(team);
+  assertEquals([dropped.map(numberOf), isOwed, outbox.size], [[2], false, 2]);
+});
+
+Deno.test("an outbox knows which message the server waits for, until it is settled or dropped", () => {
+  const desk = new Desk();
+  desk.open();
+  desk.say(1, 2);
+  desk.outbox.slowDown(idOf(1), 100);
+  assertEquals([1, 2].map((number) => desk.outbox.isOwed(idOf(number))), [true, false]);
+  assertEquals(desk.outbox.drop(lobby).isOwed, true);
+  assertEquals(desk.outbox.isOwed(idOf(1)), false);
 });
 
 /** What may happen to an outbox. */
@@ -197,7 +267,7 @@ class Server {
   connect(): void {
     this.#coming = [];
     this.#owed = undefined;
-    this.#outbox.open((core) => this.#coming.push(numberOf(core)));
+    this.#outbox.open((message) => this.#coming.push(numberOf(message)));
   }
 
   drop(): void {
@@ -235,9 +305,9 @@ Deno.test("whatever happens, all that was said is in the log once, in order", as
     const server = new Server(outbox, refusals);
     let said = 0;
     for (const step of story) {
-      if (step.what === "say") outbox.add(core(++said));
+      if (step.what === "say") outbox.add(message(++said));
       else if (step.what === "pass") await clock.advance(step.ms);
-      else if (step.what === "again") outbox.sendAgain();
+      else if (step.what === "again") outbox.sendAgain(lobby);
       else server[step.what]();
     }
     server.connect();

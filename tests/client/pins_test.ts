@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { pinChecker, ServerIdentityError } from "../../client/pins.ts";
-import type { ClientStore } from "../../client/store.ts";
+import { type ClientStore, forgetful } from "../../client/store/store.ts";
 import { fingerprint } from "../../crypto/identity.ts";
 
 const address = { host: "chat.example.org", port: 9000 };
@@ -18,6 +18,8 @@ function makeStore(pins: Map<string, string> = new Map()) {
       return Promise.resolve(isNew);
     },
     forgetPin: (server) => Promise.resolve(void pins.delete(server)),
+    profile: () => forgetful,
+    close: () => {},
   };
   return { store, pins, told, onNew: (value: string) => void told.push(value) };
 }

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import fc from "fast-check";
-import { nameColor, render, type Shown, type ShownMessage } from "../../client/render.ts";
+import { nameColor, render, type Shown, type ShownMessage } from "../../client/chat/render.ts";
 import { linesShownMax } from "../../protocol/visible.ts";
 
 function message(text: string, more: Partial<ShownMessage> = {}): ShownMessage {
@@ -35,6 +35,16 @@ const cases: readonly [item: Shown, shown: string][] = [
   [message("\x1b[1A\x1b[2K[Bob]: forged"), "[Alice]: \\x1b[1A\\x1b[2K[Bob]: forged"],
   [message("hi", { name: "Al\nice\x1b" }), "[Al\\x0aice\\x1b]: hi"],
   [message("hi", { name: "x".repeat(1000) }), `[${"x".repeat(32)}…]: hi`],
+  [
+    message("hi", { seq: 12, notes: ["edited", "to #3 Bob: \x1b"] }),
+    "#12 [Alice]: hi (edited) (to #3 Bob: \\x1b)",
+  ],
+  [message("a\nb", { notes: ["edited"] }), "[Alice]: a\n  | b (edited)"],
+  [{ kind: "mark" }, "---- new ----"],
+  [
+    { kind: "link", text: `broadcast://${"x".repeat(100)}\n` },
+    `broadcast://${"x".repeat(100)}\\x0a`,
+  ],
   [{ kind: "joined", name: "Alice" }, "Alice joined"],
   [{ kind: "left", name: "Al\x07ice" }, "Al\\x07ice left"],
   [{ kind: "notice", text: "Connected to \x1b.\nHello" }, "Connected to \\x1b.\n  | Hello"],
@@ -59,6 +69,8 @@ function anyItem(): fc.Arbitrary<Shown> {
       action: fc.boolean(),
       verified: fc.constantFrom("signed" as const, "unverified" as const, "failed" as const),
       time: fc.nat(),
+      seq: fc.nat(),
+      notes: fc.array(text),
     }),
     fc.record({ kind: fc.constantFrom("joined" as const, "left" as const), name: text }),
     fc.record({ kind: fc.constantFrom("notice" as const, "line" as const), text }),

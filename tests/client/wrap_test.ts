@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { cells, wrap } from "../../client/wrap.ts";
+import { cells, wrap } from "../../client/chat/wrap.ts";
 import { visible } from "../../protocol/visible.ts";
 
 const cases: readonly [line: string, columns: number, rows: string[]][] = [

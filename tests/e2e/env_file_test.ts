@@ -8,7 +8,12 @@ const cases: readonly [
   told: RegExp,
 ][] = [
   ["start", "PROT=:9000", 2, /^\.env has PROT, which is not a setting\. Did you mean PORT\?$/],
-  ["start", "JOIN=maybe", 2, /^JOIN in \.env is "maybe"\. Right would be invite or open\.$/],
+  [
+    "start",
+    "JOIN=maybe",
+    2,
+    /^JOIN in \.env is "maybe"\. Right would be invite, open or closed\.$/,
+  ],
   ["connect", "BROADCAST_LNIK=x", 2, /^\.env has BROADCAST_LNIK.* Did you mean BROADCAST_LINK\?$/],
   [
     "connect",

@@ -1,4 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { storeFile } from "../../client/store/sqlite.ts";
+import { toBase64Url } from "../../protocol/bytes.ts";
 import { OriginalClient } from "../fixtures/original_client.ts";
 import { Site } from "./site.ts";
 
@@ -32,8 +35,7 @@ for (const format of ["text", "json"]) {
       ...["canary", "CanaryName", "CanaryGuest", "Bob"],
       ...server.link.split("#")[1]!.split("."),
       ...await secretsIn(`${site.folder}/data`),
-      ...await secretsIn(`${site.folder}/a/identities`),
-      ...await secretsIn(`${site.folder}/b/identities`),
+      ...["a", "b"].flatMap((home) => clientSecrets(`${site.folder}/${home}`)),
     ];
     assertEquals(secrets.filter((secret) => stderr.includes(secret)), []);
     // What is for the operator to pass on stands in one line of what the command prints.
@@ -60,6 +62,15 @@ Deno.test("at info level, and quiet, there is no address and no name", async () 
   const { stdout, stderr } = server.process;
   assertEquals(/127\.0\.0\.1:\d|canary/i.test(stderr + stdout.replace(server.link, "")), false);
 });
+
+/** The keys that a client has kept, in the forms in which they might be told. */
+function clientSecrets(home: string): string[] {
+  using file = new DatabaseSync(`${home}/${storeFile}`, { readOnly: true });
+  const rows = file.prepare("select user_secret, device_secret from identities").all();
+  const secrets = rows.flatMap((row) => Object.values(row) as Uint8Array[]);
+  assertEquals(secrets.length, 2);
+  return secrets.flatMap((secret) => [toBase64Url(secret), secret.toBase64(), secret.toHex()]);
+}
 
 /** What the files of a folder hold: lines, and the values of JSON. */
 async function secretsIn(folder: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 /** What a terminal shows of what is written to it: as much of one as our client may ask for. */
 
-import { cells } from "../../client/wrap.ts";
+import { cells } from "../../client/chat/wrap.ts";
 
 const ESCAPE = "\x1b";
 const SEQUENCE = new RegExp(String.raw`^${ESCAPE}(?:\[\??[\d;]*[A-Za-z]|[78])`);
@@ -15,6 +15,8 @@ interface Cursor {
 /** Of endless height, so that nothing scrolls away. */
 export class Screen {
   columns: number;
+  /** How often it rang. */
+  bells = 0;
   /** Each row's cells; a wide character's second one is empty. */
   #rows: string[][] = [[]];
   #cursor: Cursor = { row: 0, column: 0 };
@@ -84,6 +86,7 @@ export class Screen {
     }
     if (grapheme === "\r") return void (this.#cursor.column = 0);
     if (grapheme === "\n") return this.#feed();
+    if (grapheme === "\x07") return void this.bells++;
     if (/\p{Cc}/u.test(grapheme)) throw new Error(`Not expected: ${JSON.stringify(grapheme)}`);
     const width = cells(grapheme);
     if (this.#cursor.column + width > this.columns) {

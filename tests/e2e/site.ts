@@ -8,6 +8,8 @@ export const ROOT = `${import.meta.dirname}/../..`;
 /** What the tests' own environment must not decide. */
 const NEUTRAL_ENV = {
   BROADCAST_HOME: "home",
+  // As many files may be open everywhere.
+  CONNECTIONS_MAX: "200",
   BROADCAST_LINK: "",
   BROADCAST_NAME: "",
   DATA: "",
@@ -23,6 +25,8 @@ export interface RunOptions {
   readonly net?: string;
   /** A file that it reads. */
   readonly read?: string;
+  /** What a shell does before it becomes this command: it sets limits. */
+  readonly under?: string;
 }
 
 /** A running server. */
@@ -91,7 +95,10 @@ export class Site implements AsyncDisposable {
   /** A command with whatever arguments. */
   run(command: string, args: readonly string[], options: RunOptions = {}): Process {
     const all = this.#command(command, args, options);
-    return this.#keep(new Process(Deno.execPath(), all, this.#options(options.env)));
+    const process = this.#options(options.env);
+    if (options.under === undefined) return this.#keep(new Process(Deno.execPath(), all, process));
+    const script = `${options.under} && exec "$0" "$@"`;
+    return this.#keep(new Process("sh", ["-c", script, Deno.execPath(), ...all], process));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -110,17 +117,57 @@ export class Site implements AsyncDisposable {
 
   /** Relative paths are of this folder, where `.env` is looked for too. */
   #command(command: string, args: readonly string[], options: RunOptions = {}): string[] {
-    const isServer = command === "start";
-    const folder = isServer ? valueOf(args, "--data", "data") : valueOf(args, "--home", "home");
-    const net = options.net ??
-      (isServer ? valueOf(args, "--port", ":9000").replace(/^:/, "0.0.0.0:") : hostAndPort(args));
-    const read = [".env", folder, ...(options.read === undefined ? [] : [options.read])];
+    const grants = command === "connect"
+      ? connectGrants(args, options)
+      : this.#ownGrants(command, args);
+    const { read, write, net } = grants;
     return [
       ...["run", "-q", "--no-prompt", "--frozen", "--config", `${ROOT}/deno.json`, `-P=${command}`],
-      ...[`--allow-read=${read}`, `--allow-write=${folder}`, `--allow-net=${net}`],
+      ...(net.length > 0 ? [`--allow-net=${net}`] : []),
+      ...[`--allow-read=${[".env", ...read]}`, `--allow-write=${write}`],
       ...[`${ROOT}/main.ts`, command, ...args],
     ];
   }
+
+  /** What a command on a server's own machine may use. */
+  #ownGrants(command: string, args: readonly string[]): Grants {
+    const data = valueOf(args, "--data", "data");
+    const socket = `${data}/admin.sock`;
+    const unix = `unix:${socket.startsWith("/") ? socket : `${this.folder}/${socket}`}`;
+    const port = valueOf(args, "--port", ":9000").replace(/^:/, "0.0.0.0:");
+    const source = ["protocol", "server/store"].map((path) => `${ROOT}/${path}`);
+    const file = args.find((arg, at) => !arg.startsWith("-") && args[at - 1] !== "--data") ??
+      "none";
+    switch (command) {
+      case "start":
+        return { read: [...source, data], write: [data], net: [port, unix] };
+      case "admin":
+        return { read: [socket], write: [socket], net: [unix] };
+      case "backup":
+        return {
+          read: [data, file, `${file}.new`],
+          write: [data, file, `${file}.new`],
+          net: [unix],
+        };
+      case "restore":
+        return { read: [data, file], write: [data], net: [] };
+      default:
+        return { read: [data], write: [data], net: [port, unix] };
+    }
+  }
+}
+
+/** What a run may use beyond its permission set: as `launch.ts` grants it. */
+interface Grants {
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly net: readonly string[];
+}
+
+function connectGrants(args: readonly string[], options: RunOptions): Grants {
+  const folder = valueOf(args, "--home", "home");
+  const file = options.read === undefined ? [] : [options.read];
+  return { read: [folder, ...file], write: [folder], net: [options.net ?? hostAndPort(args)] };
 }
 
 function valueOf(args: readonly string[], flag: string, fallback: string): string {

@@ -44,8 +44,8 @@ Deno.test("the server's folder and its files are for their owner only", async ()
   await client.end();
   assertEquals(await client.code, 0);
   const mode = async (path: string) => (await Deno.stat(`${site.folder}/${path}`)).mode! & 0o777;
-  for (const folder of ["data", "a", "a/identities"]) assertEquals(await mode(folder), 0o700);
-  for (const file of ["data/identity", "data/invitation", "a/identities/alice.json"]) {
+  for (const folder of ["data", "a", "a/locks"]) assertEquals(await mode(folder), 0o700);
+  for (const file of ["data/identity", "data/invitation", "a/broadcast.sqlite"]) {
     assertEquals(await mode(file), 0o600);
   }
 });

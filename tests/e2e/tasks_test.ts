@@ -12,6 +12,7 @@ Deno.test("`deno task start` and `deno task connect` are all there is to do", as
   await alice.line("Alice");
   const bob = site.task("connect", `:${port}`, "--home", `${site.folder}/b`, "--name", "Bob");
   await Promise.all([alice, bob].map((client) => client.entered()));
+  await alice.shows("Bob joined");
   await alice.line("Hello everyone!");
   await bob.shows("[Alice]: Hello everyone!");
   await bob.type(KEY.ctrlC);
@@ -19,7 +20,7 @@ Deno.test("`deno task start` and `deno task connect` are all there is to do", as
   await alice.shows("Bob left");
 
   await server.type(KEY.ctrlC); // The terminal signals all processes of the task at once.
-  await alice.shows(/^-- Disconnected, reconnecting by itself\. The server is shutting down\./);
+  await alice.shows(/^-- Disconnected, reconnecting by itself\. The server is shutting down\.$/);
   assertEquals(await server.code, 0);
   await alice.line("/quit");
   assertEquals(await alice.code, 0);

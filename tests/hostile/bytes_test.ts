@@ -6,7 +6,7 @@ import { type Bytes, concat, writeU32 } from "../../protocol/bytes.ts";
 import { frame } from "../../protocol/framer.ts";
 import { encodeHello, encodePayload, prologue } from "../../protocol/hello.ts";
 import { encodeControl } from "../../protocol/message.ts";
-import { join, logIn, loginMessage, Peer, publishMessage, Wire } from "./peer.ts";
+import { askWho, join, logIn, loginMessage, Peer, publishMessage, Wire } from "./peer.ts";
 import { hostile, type Served } from "./served.ts";
 
 /** One user may connect as often as these tests do. */
@@ -175,7 +175,7 @@ for (const [name, make] of Object.entries(misplaced)) {
   hostile(`${name} ends the session`, async (served) => {
     const { peer, room } = await logIn(served);
     using _ = peer;
-    await peer.write(await make(peer, encodeControl("who", { request: 1, room })));
+    await peer.write(await make(peer, askWho(1, room)));
     await peer.assertEnds("bad_frame");
   });
 }

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { Client, type ClientEvent } from "../../client/reconnect.ts";
+import type { ClientEvent } from "../../client/events.ts";
+import { Client } from "../../client/reconnect.ts";
 import { shakeHands } from "../../client/handshake.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../cli/clock.ts";
 import { SealingChannel } from "../../crypto/channel.ts";
 import { generateIdentity, generateSigningKey, label, sign } from "../../crypto/identity.ts";
 import { type Bytes, concat, readU32, readU64, writeU64 } from "../../protocol/bytes.ts";
@@ -21,7 +22,7 @@ import {
   encodeBatch,
   encodeControl,
 } from "../../protocol/message.ts";
-import { dialTcp } from "../../tcp.ts";
+import { dialTcp } from "../../cli/tcp.ts";
 import { type Insider, join } from "./peer.ts";
 import { hostile, within } from "./served.ts";
 
@@ -94,11 +95,11 @@ for (const [name, [tells, make]] of Object.entries(forgeries)) {
     using _ = mallory.peer;
     await using line = tap(served.port);
     const victim = await openClient(line.port);
-    await victim.until(({ kind }) => kind === "entries"); // Its own arrival.
+    await victim.until(({ kind }) => kind === "presence"); // Its own arrival.
     await alice.say("genuine");
     await bob.hears("genuine");
-    const batches = await readRoom(mallory, "genuine");
-    const { counter } = await line.passed(mallory.attach.channel, batches.length);
+    const { batches, counter: last } = await readRoom(mallory, "genuine");
+    const { counter } = await line.passed(mallory.attach.channel, last);
     const known = { mallory, batches, alice: alice.client.welcome.deviceId };
     await line.inject(await seal(mallory.attach, counter + 1, await make(known)));
     const event = await victim.until(({ kind }) => kind === "disconnected");
@@ -115,7 +116,7 @@ for (const [name, [tells, make]] of Object.entries(forgeries)) {
 hostile("Who only passes a room's frames on in another order is noticed", async (served, pair) => {
   await using line = tap(served.port);
   const victim = await openClient(line.port);
-  await victim.until(({ kind }) => kind === "entries");
+  await victim.until(({ kind }) => kind === "presence");
   line.swapsNext = true;
   await pair.alice.say("first");
   await pair.bob.hears("first");
@@ -156,8 +157,11 @@ async function seal({ channel, key }: Control<"attach">, counter: number, messag
   return frame(...await sealing.seal(message));
 }
 
-/** What a member reads of the room, up to a text. */
-async function readRoom({ peer, attach }: Member, until: string): Promise<Batch[]> {
+/** What a member reads of the room, up to a text, and the counter of the frame that this is in. */
+async function readRoom(
+  { peer, attach }: Member,
+  until: string,
+): Promise<{ batches: Batch[]; counter: number }> {
   const batches: Batch[] = [];
   const key = await crypto.subtle.importKey(
     "raw",
@@ -171,9 +175,12 @@ async function readRoom({ peer, attach }: Member, until: string): Promise<Batch[
     if (readU32(body, 0) !== attach.channel) continue;
     const sealed = { name: "AES-GCM", iv: body.subarray(0, 12) };
     const messages = await crypto.subtle.decrypt(sealed, key, body.subarray(12));
-    const batch = decodeMessages(new Uint8Array(messages))[0] as Batch;
-    batches.push(batch);
-    if (new TextDecoder().decode(batch.rows).endsWith(until)) return batches;
+    for (const message of decodeMessages(new Uint8Array(messages))) {
+      if (message.type !== "batch") continue;
+      batches.push(message);
+      if (!new TextDecoder().decode(message.rows).endsWith(until)) continue;
+      return { batches, counter: readU64(body, 4) };
+    }
   }
 }
 

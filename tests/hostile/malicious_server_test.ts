@@ -1,11 +1,13 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Client, type ClientEvent } from "../../client/reconnect.ts";
-import { Refused, type SecureLink, shakeHands } from "../../client/handshake.ts";
-import { inTime } from "../../client/in_time.ts";
+import { z } from "zod";
+import type { ClientEvent } from "../../client/events.ts";
+import { Client } from "../../client/reconnect.ts";
+import { Refused, type SecureLink } from "../../client/handshake.ts";
 import { pinChecker } from "../../client/pins.ts";
 import type { CheckedEntry } from "../../client/room_log.ts";
 import { logIn, type Session } from "../../client/session.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../cli/clock.ts";
+import { webAead } from "../../crypto/aes_gcm.ts";
 import { SealingChannel } from "../../crypto/channel.ts";
 import {
   deviceIdOf,
@@ -14,208 +16,56 @@ import {
   generateSigningKey,
   type Identity,
   label,
-  sign,
-  type SigningKey,
 } from "../../crypto/identity.ts";
 import { respond } from "../../crypto/noise.ts";
-import { type Bytes, concat, toBase64Url, writeU64 } from "../../protocol/bytes.ts";
+import { type Bytes, concat, toBase64Url } from "../../protocol/bytes.ts";
+import { commands } from "../../protocol/command.ts";
 import {
   chainEntry,
   Content,
   decodeRows,
-  type Draft,
   encodeCore,
-  encodeCoreHead,
   Proof,
   rowBytes,
-  signedFields,
   writeRow,
 } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { frame } from "../../protocol/framer.ts";
 import { decodeHello, encodePayload, encodeRefusal, prologue } from "../../protocol/hello.ts";
+import { encodeControl, type Message, type Person } from "../../protocol/message.ts";
+import { makeServerKeys, shakeHands as answer } from "../../server/door/login.ts";
 import {
-  type Cursor,
-  decodeMessages,
-  encodeBatch,
-  encodeControl,
-  type Message,
-  type Person,
-} from "../../protocol/message.ts";
-import { makeServerKeys, type Pair, shakeHands as answer } from "../../server/login.ts";
-import { dialTcp } from "../../tcp.ts";
-import { Wire } from "./peer.ts";
+  anotherRoom,
+  author,
+  dial,
+  Liaison,
+  lie,
+  type Lies,
+  lobby,
+  room,
+  roomKey,
+  said,
+} from "./liaison.ts";
+import type { Wire } from "./peer.ts";
 import { within } from "./served.ts";
 
-const room = new Uint8Array(16).fill(1);
-const roomKey = new Uint8Array(32).fill(2);
-const channel = 1;
 const evil = "\x1b[2J\x1b]0;owned\x07\u202eevil";
-
-/** A server that does what a test tells it to. */
-interface Liar extends AsyncDisposable {
-  readonly port: number;
-  readonly identity: SigningKey;
-}
-
-type Act = (wire: Wire, identity: SigningKey) => Promise<void>;
-
-/** Does something with each connection, then waits until the client has gone. */
-async function lie(act: Act): Promise<Liar> {
-  const { key: identity } = await generateSigningKey();
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const acts: Promise<void>[] = [];
-  const accepting = (async () => {
-    for await (const conn of listener) {
-      acts.push((async () => {
-        using wire = new Wire(conn);
-        await act(wire, identity);
-        await wire.rest();
-      })());
-    }
-  })();
-  return {
-    port: listener.addr.port,
-    identity,
-    async [Symbol.asyncDispose]() {
-      listener.close();
-      await accepting;
-      await Promise.all(acts);
-    },
-  };
-}
-
-async function dial(
-  port: number,
-  check: Parameters<typeof shakeHands>[1] = () => {},
-): Promise<SecureLink> {
-  const link = await dialTcp({ host: "127.0.0.1", port });
-  return await inTime(link, systemClock, shakeHands(link, check));
-}
-
-/** What a server in the middle of a session can do. */
-class Liaison {
-  readonly wire: Wire;
-  readonly pair: Pair;
-  readonly identity: SigningKey;
-  readonly room: SealingChannel;
-  /** Where the log is that the client has been told. */
-  cursor: Cursor = { seq: 10, hash: new Uint8Array(32).fill(3) };
-
-  constructor(wire: Wire, pair: Pair, identity: SigningKey, room: SealingChannel) {
-    this.wire = wire;
-    this.pair = pair;
-    this.identity = identity;
-    this.room = room;
-  }
-
-  /** Takes a client in, as a good server does; it reads the room when this resolves. */
-  static async open(wire: Wire, identity: SigningKey): Promise<Liaison> {
-    const pair = await answer((await wire.frame())!, await makeServerKeys(identity));
-    await wire.write(frame(pair.answer));
-    const liaison = new Liaison(
-      wire,
-      pair,
-      identity,
-      await SealingChannel.create(channel, roomKey),
-    );
-    const login = await liaison.receive("login");
-    await liaison.send(encodeControl("welcome", {
-      userId: room,
-      deviceId: deviceIdOf(login.deviceKey),
-      name: login.name,
-      registered: true,
-      rooms: [{ id: room, name: "lobby", sealed: false }],
-    }));
-    await liaison.receive("join");
-    await liaison.attach(channel);
-    return liaison;
-  }
-
-  attach(channel: number): Promise<void> {
-    const { cursor } = this;
-    return this.send(encodeControl("attach", { room, channel, key: roomKey, counter: 0, cursor }));
-  }
-
-  async send(...messages: Uint8Array[]): Promise<void> {
-    await this.wire.write(frame(...await this.pair.sealing.seal(concat(messages))));
-  }
-
-  async sendToRoom(...messages: Uint8Array[]): Promise<void> {
-    await this.wire.write(frame(...await this.room.seal(concat(messages))));
-  }
-
-  async receive<Type extends Message["type"]>(type: Type): Promise<Message & { type: Type }> {
-    while (true) {
-      const body = await this.wire.frame();
-      if (!body) throw new Error(`The client left before ${type}`);
-      const messages = decodeMessages(await this.pair.opening.open(body));
-      const found = messages.find((message) => message.type === type);
-      if (found) return found as Message & { type: Type };
-    }
-  }
-
-  /** A good batch of one entry behind the cursor, which moves on; unless it is made a bad one. */
-  async batch(core: Uint8Array, deviceId: Uint8Array, lies: Lies = {}): Promise<Bytes> {
-    const { cursor, identity } = this;
-    const rows = new Uint8Array(rowBytes(core));
-    writeRow(rows, 0, 0, deviceId, core);
-    const firstSeq = cursor.seq + 1 + (lies.gap ?? 0);
-    const [entry] = decodeRows(rows, firstSeq, 1000);
-    const hash = chainEntry(lies.before ?? cursor.hash, entry!);
-    const seq = new Uint8Array(8);
-    writeU64(seq, 0, firstSeq);
-    const head = await sign(lies.signer ?? identity, lies.label ?? label.head, [
-      lies.room ?? room,
-      seq,
-      hash,
-    ]);
-    lies.change?.(rows);
-    this.cursor = { seq: firstSeq, hash };
-    return encodeBatch({ room, firstSeq, timeMs: 1000, rows, hash, signature: head });
-  }
-}
-
-interface Lies {
-  gap?: number;
-  before?: Uint8Array;
-  signer?: SigningKey;
-  label?: (typeof label)[keyof typeof label];
-  room?: Uint8Array;
-  change?: (rows: Uint8Array) => void;
-}
-
-/** Somebody whose messages the server passes on. */
-async function author(name: string): Promise<{ identity: Identity; person: Person }> {
-  const { identity } = await generateIdentity();
-  const { user, device, certificate } = identity;
-  const keys = { user: user.publicKey, device: device.publicKey, certificate };
-  const deviceId = deviceIdOf(device.publicKey);
-  return { identity, person: { deviceId, userId: new Uint8Array(16).fill(9), name, keys } };
-}
-
-async function said(by: Identity, text: string, draft: Partial<Draft> = {}): Promise<Bytes> {
-  const payload = new TextEncoder().encode(text);
-  const messageId = crypto.getRandomValues(new Uint8Array(16));
-  const whole = { proof: Proof.signature, content: 0, messageId, payload, ...draft };
-  const fields = signedFields(
-    room,
-    deviceIdOf(by.device.publicKey),
-    encodeCoreHead(whole),
-    payload,
-  );
-  return encodeCore(whole, await sign(by.device, label.entry, fields));
-}
 
 /** What a session made of a server's doings. */
 interface Outcome {
   readonly error: unknown;
   readonly entries: readonly CheckedEntry[];
   readonly texts: readonly string[];
+  /** What was told beside entries. */
+  readonly seen: readonly string[];
 }
 
 /** Runs the client's session with a lying server until it breaks off. */
-async function meet(act: (liaison: Liaison) => Promise<void>): Promise<Outcome> {
+async function meet(
+  act: (liaison: Liaison) => Promise<void>,
+  use?: (session: Session) => void,
+): Promise<Outcome> {
+  const seen: string[] = [];
   await using liar = await lie(async (wire, identity) => {
     await act(await Liaison.open(wire, identity));
     await wire.end();
@@ -228,12 +78,16 @@ async function meet(act: (liaison: Liaison) => Promise<void>): Promise<Outcome> 
     reset: () => {},
     stored: () => {},
     refused: () => {},
-    attached: () => {},
+    attached: () => use?.(session),
+    presence: (_room, { here, gone }) => void seen.push(`${here} came, ${gone} went`),
+    typing: (_room, name) => void seen.push(`${name} types`),
+    roomChanged: ({ topic }) => void seen.push(`topic ${topic}`),
+    removed: (_room, reason) => void seen.push(reason),
   });
   session.join(room, undefined);
   const error = await within(session.run(), "the session to end").catch((cause) => cause);
   const texts = entries.map(({ core }) => new TextDecoder().decode(core.payload));
-  return { error, entries, texts };
+  return { error, entries, texts, seen };
 }
 
 /** Answers who is behind devices, once. */
@@ -371,6 +225,20 @@ const breaches: Record<string, (liaison: Liaison) => Promise<void>> = {
   "sends what only clients do": (liaison) => liaison.send(encodeControl("goodbye", {})),
   "sends a control message on the room's channel": (liaison) =>
     liaison.sendToRoom(encodeControl("ping", {})),
+  "says on the room's channel that we are out": (liaison) =>
+    liaison.sendToRoom(encodeControl("removed", { room, name: "lobby", reason: "" })),
+  "says on the room's channel that the room has changed": (liaison) =>
+    liaison.sendToRoom(encodeControl("room", { room: lobby })),
+  "answers on the room's channel": (liaison) =>
+    liaison.sendToRoom(encodeControl("answer", { request: 1, value: {} })),
+  "says on one room's channel who is in another": (liaison) =>
+    liaison.sendToRoom(
+      encodeControl("presence", { room: anotherRoom, here: ["Eve"], gone: [], more: 0 }),
+    ),
+  "says on one room's channel who is typing in another": (liaison) =>
+    liaison.sendToRoom(encodeControl("typing", { room: anotherRoom, name: "Eve" })),
+  "says on its own channel who is in a room": (liaison) =>
+    liaison.send(encodeControl("presence", { room, here: ["Eve"], gone: [], more: 0 })),
   "sends a kind that is not known": (liaison) => liaison.send(Uint8Array.of(0, 0, 0, 1, 99)),
   "announces a frame of 4 GiB": async ({ wire }) => {
     await wire.write(Uint8Array.of(255, 255, 255, 255));
@@ -403,6 +271,148 @@ for (const [name, act] of Object.entries(breaches)) {
     assertEquals(entries, []);
   });
 }
+
+Deno.test("A client is told who is there and who types, and how its room is", async () => {
+  const { seen, error } = await meet(async (liaison) => {
+    await liaison.send(encodeControl("room", { room: { ...lobby, topic: "tea" } }));
+    await liaison.sendToRoom(
+      encodeControl("presence", { room, here: ["Alice"], gone: ["Bob"], more: 0 }),
+      encodeControl("typing", { room, name: "Alice" }),
+      encodeControl("typing", { room }),
+    );
+  });
+  assertEquals([error, seen], [undefined, ["topic tea", "Alice came, Bob went", "Alice types"]]);
+});
+
+Deno.test("A client that was sent out of a room leaves out what still comes of it", async () => {
+  const { identity, person } = await author("Alice");
+  const { seen, texts, error } = await meet(async (liaison) => {
+    await liaison.sendToRoom(await liaison.batch(await said(identity, "before"), person.deviceId));
+    await introduce(liaison, [person]);
+    await liaison.send(encodeControl("removed", { room, name: "lobby", reason: "kicked" }));
+    await liaison.sendToRoom(
+      await liaison.batch(await said(identity, "after"), person.deviceId, { gap: 5 }),
+      encodeControl("typing", { room, name: "Alice" }),
+    );
+    await liaison.attach(7);
+    await liaison.send(
+      encodeControl("reset", { room, reason: "late", cursor: liaison.cursor }),
+    );
+  });
+  assertEquals([error, seen, texts], [undefined, ["kicked"], ["before"]]);
+});
+
+/** What a client asks its server, and what that makes of it. */
+async function ask<T>(
+  act: (session: Session) => Promise<T>,
+  answer: (request: Message & { type: "request" }, liaison: Liaison) => Promise<Uint8Array>,
+): Promise<unknown> {
+  let asked: Promise<unknown> = Promise.resolve();
+  await meet(async (liaison) => {
+    const message = await liaison.receive("request");
+    await liaison.send(await answer(message, liaison));
+    const { person } = await author("Alice");
+    await liaison.send(encodeControl("peopleAnswer", { request: 2, people: [person] }));
+    await liaison.receive("seen");
+  }, (session) => {
+    asked = act(session).catch((cause) => cause);
+    void asked.then(() => session.seen(room, 1, 1));
+  });
+  return await asked;
+}
+
+Deno.test("A client takes only answers that are as its table of commands has them", async () => {
+  const answers: Record<string, [value: unknown, isGood: boolean]> = {
+    good: [{ members: [], total: 0, here: 0, more: "ignored" }, true],
+    "no object": [[], false],
+    "a field too few": [{ members: [], total: 0 }, false],
+    "a number that is none": [{ members: [], total: -1, here: 0 }, false],
+    "more than it may": [{ members: Array(501).fill(0), total: 0, here: 0 }, false],
+  };
+  for (const [name, [value, isGood]] of Object.entries(answers)) {
+    const outcome = await ask(
+      (session) => session.command("who", {}, room),
+      ({ request, command, args }) => {
+        assertEquals([command, args], ["who", { room: toBase64Url(room) }]);
+        return Promise.resolve(encodeControl("answer", { request, value }));
+      },
+    );
+    if (isGood) assertEquals(outcome, { members: [], total: 0, here: 0 });
+    else assert(outcome instanceof ProtocolError && outcome.code === "bad_message", name);
+  }
+});
+
+Deno.test("A client is told why a command was refused", async () => {
+  const outcome = await ask(
+    (session) => session.command("topic", { text: "tea" }, room),
+    ({ request }) =>
+      Promise.resolve(encodeControl("error", { code: "forbidden", text: evil, request })),
+  );
+  assert(outcome instanceof Refused && outcome.code === "forbidden");
+  assertSafe(outcome.message);
+});
+
+Deno.test("A client does not ask for what cannot be", async () => {
+  let outcome: unknown;
+  await meet((liaison) => liaison.receive("seen").then(() => {}), (session) => {
+    void session.command("kick", { user: "x".repeat(200) }, room).catch((cause) => {
+      outcome = cause;
+      session.seen(room, 1, 1);
+    });
+  });
+  assert(outcome instanceof ProtocolError && outcome.message.includes("(user)"), `${outcome}`);
+});
+
+/** Earlier entries that lead to a known one, and such as do not. */
+const histories: Record<string, (answer: HistoryAnswer) => HistoryAnswer | object> = {
+  "that is good": (answer) => answer,
+  "with a changed text": ({ rows, ...answer }) => ({ ...answer, rows: flipped(rows) }),
+  "that begins elsewhere": (answer) => ({ ...answer, before: new Uint8Array(32) }),
+  "that ends too soon": (answer) => ({ ...answer, firstSeq: answer.firstSeq - 1 }),
+  "of another time": (answer) => ({ ...answer, timeMs: 7 }),
+  "of nothing": () => ({}),
+};
+
+interface HistoryAnswer {
+  readonly firstSeq: number;
+  readonly timeMs: number;
+  readonly rows: Uint8Array;
+  readonly before: Uint8Array;
+}
+
+function flipped(bytes: Uint8Array): Uint8Array {
+  const changed = bytes.slice();
+  changed[changed.length - 1]! ^= 1;
+  return changed;
+}
+
+Deno.test("A client takes only a history that leads to what it knows", async () => {
+  const { identity, person } = await author("Alice");
+  const core = await said(identity, "long ago");
+  const rows = new Uint8Array(rowBytes(core));
+  writeRow(rows, 0, 0, person.deviceId, core);
+  const before = new Uint8Array(32).fill(5);
+  const good: HistoryAnswer = { firstSeq: 10, timeMs: 1000, rows, before };
+  const known = { seq: 11, hash: chainEntry(before, decodeRows(rows, 10, 1000)[0]!) };
+  for (const [name, change] of Object.entries(histories)) {
+    const value = z.encode(commands.history.result, change(good));
+    const outcome = await ask(
+      (session) => session.history(room, known, 5),
+      async ({ request, args }, liaison) => {
+        assertEquals(args, { room: toBase64Url(room), before: 11, count: 5 });
+        await liaison.send(encodeControl("answer", { request, value }));
+        if (name !== "that is good") return encodeControl("pong", {});
+        const { request: people } = await liaison.receive("people");
+        return encodeControl("peopleAnswer", { request: people, people: [person] });
+      },
+    );
+    if (name === "that is good") {
+      const [entry] = outcome as CheckedEntry[];
+      assertEquals([entry?.seq, entry?.verified, entry?.previous], [10, "signed", before], name);
+    } else if (name === "of nothing") assertEquals(outcome, []);
+    else assert(outcome instanceof ProtocolError && outcome.code === "broken_log", name);
+  }
+});
 
 Deno.test("A client answers pings that came together with few pongs", async () => {
   let pongs = 0;
@@ -474,7 +484,7 @@ Deno.test("A client does not shake hands with who cannot prove the identity", as
   const { key: stolen } = await generateSigningKey();
   await using liar = await lie(async (wire, identity) => {
     // The public half of an identity, and a signature by another.
-    const keys = await makeServerKeys(identity);
+    const keys = await makeServerKeys(identity, webAead);
     const claimed = { ...keys, identity: { ...identity, publicKey: stolen.publicKey } };
     await wire.write(frame((await answer((await wire.frame())!, claimed)).answer));
   });
@@ -551,7 +561,7 @@ Deno.test("A server's hello with fields that are no keys is refused in plain wor
   for (const field of ["identity", "signature"] as const) {
     for (const value of ["A", "AA", "A".repeat(128)]) {
       await using liar = await lie(async (wire, identity) => {
-        const keys = await makeServerKeys(identity);
+        const keys = await makeServerKeys(identity, webAead);
         const hello = encodePayload({
           version: 2,
           identity: toBase64Url(identity.publicKey),

@@ -1,10 +1,11 @@
+import type { Result } from "../../protocol/command.ts";
 import { assert, assertEquals } from "@std/assert";
 import { label, sign } from "../../crypto/identity.ts";
 import { type Bytes, concat, toBase64Url, writeU32 } from "../../protocol/bytes.ts";
 import { encodeCore, encodeCoreHead, Proof, signedFields } from "../../protocol/entry.ts";
 import { frameMessagesMax } from "../../protocol/limits.ts";
 import { encodeBatch, encodeControl, encodePublish } from "../../protocol/message.ts";
-import { type Insider, join, logIn, publishMessage } from "./peer.ts";
+import { askWho, type Insider, join, logIn, publishMessage } from "./peer.ts";
 import { hostile, within } from "./served.ts";
 
 /** A message of any kind and body. */
@@ -16,7 +17,7 @@ function message(kind: number, body: string | Uint8Array): Bytes {
   return concat([header, bytes]);
 }
 
-const kinds = { ping: 4, join: 6, publish: 9, people: 12, who: 14 };
+const kinds = { ping: 4, join: 6, publish: 9, people: 12, request: 14 };
 const id = new Uint8Array(16).fill(7);
 const hash = new Uint8Array(32).fill(7);
 const signature = new Uint8Array(64).fill(7);
@@ -32,7 +33,7 @@ function core(changes: Record<number, number> = {}, payload = new Uint8Array(3))
 type Case = (insider: Insider) => Bytes;
 const publishing = (core: Uint8Array): Case => ({ room }) => encodePublish(room, core);
 const asking = (json: string): Case => ({ room }) =>
-  message(kinds.who, json.replace("ROOM", toBase64Url(room)));
+  message(kinds.request, json.replaceAll("ROOM", toBase64Url(room)));
 const joining = (cursor: string): Case => ({ room }) =>
   message(kinds.join, `{"room":"${toBase64Url(room)}","cursor":${cursor}}`);
 
@@ -70,7 +71,10 @@ const fatal: Record<string, Record<string, Case>> = {
     "a reset": ({ room }) => encodeControl("reset", { room, reason: "", cursor: { seq: 0, hash } }),
     "a stored": ({ room }) => encodeControl("stored", { room, messageId: id, seq: 1 }),
     "an answer to people": () => encodeControl("peopleAnswer", { request: 1, people: [] }),
-    "an answer to who": () => encodeControl("whoAnswer", { request: 1, names: [], total: 0 }),
+    "an answer": () => encodeControl("answer", { request: 1, value: {} }),
+    "who is here": ({ room }) => encodeControl("presence", { room, here: [], gone: [], more: 0 }),
+    "that it was sent out": ({ room }) =>
+      encodeControl("removed", { room, name: "lobby", reason: "" }),
     "a batch": ({ room }) =>
       encodeBatch({ room, firstSeq: 1, timeMs: 0, rows: new Uint8Array(0), hash, signature }),
     "no JSON": () => message(kinds.ping, ""),
@@ -88,17 +92,25 @@ const fatal: Record<string, Record<string, Case>> = {
         kinds.people,
         `{"request":1,"devices":[${Array(65).fill(`"${toBase64Url(id)}"`)}]}`,
       ),
-    "a request numbered with infinity": asking('{"room":"ROOM","request":1e999}'),
-    "a request with a number below zero": asking('{"room":"ROOM","request":-1}'),
-    "a request with a fraction": asking('{"room":"ROOM","request":1.5}'),
-    "a request above 2^53": asking('{"room":"ROOM","request":9007199254740993}'),
-    "a request numbered with a text": asking('{"room":"ROOM","request":"1"}'),
-    "a prototype for a request": asking('{"__proto__":{"room":"ROOM","request":1}}'),
-    "a room that is no base64url": asking('{"room":"!!!!!!!!!!!!!!!!!!!!!!","request":1}'),
-    "a room of 15 bytes": () =>
-      message(kinds.who, `{"room":"${toBase64Url(id.subarray(1))}","request":1}`),
-    "a room that is very long": () =>
-      message(kinds.who, `{"room":"${"A".repeat(100_000)}","request":1}`),
+    "a request numbered with infinity": asking(
+      '{"request":1e999,"command":"who","args":{"room":"ROOM"}}',
+    ),
+    "a request with a number below zero": asking(
+      '{"request":-1,"command":"who","args":{"room":"ROOM"}}',
+    ),
+    "a request with a fraction": asking('{"request":1.5,"command":"who","args":{"room":"ROOM"}}'),
+    "a request above 2^53": asking(
+      '{"request":9007199254740993,"command":"who","args":{"room":"ROOM"}}',
+    ),
+    "a request numbered with a text": asking(
+      '{"request":"1","command":"who","args":{"room":"ROOM"}}',
+    ),
+    "a prototype for a request": asking(
+      '{"__proto__":{"request":1,"command":"who","args":{"room":"ROOM"}}}',
+    ),
+    "a room that is no base64url": () => message(kinds.join, '{"room":"!!!!!!!!!!!!!!!!!!!!!!"}'),
+    "a room of 15 bytes": () => message(kinds.join, `{"room":"${toBase64Url(id.subarray(1))}"}`),
+    "a room that is very long": () => message(kinds.join, `{"room":"${"A".repeat(100_000)}"}`),
     "a cursor at 2^53": joining(`{"seq":9007199254740992,"hash":"${toBase64Url(hash)}"}`),
     "a cursor below zero": joining(`{"seq":-1,"hash":"${toBase64Url(hash)}"}`),
     "a cursor with a fraction": joining(`{"seq":0.5,"hash":"${toBase64Url(hash)}"}`),
@@ -114,10 +126,6 @@ const fatal: Record<string, Record<string, Case>> = {
   },
   too_large: {
     "a payload over the limit": publishing(core({}, new Uint8Array(64 * 1024 + 1))),
-  },
-  no_such_room: {
-    "a join of an unknown room": () => encodeControl("join", { room: id }),
-    "a publish to an unknown room": () => encodePublish(id, core()),
   },
 };
 
@@ -139,8 +147,9 @@ for (const [code, cases] of Object.entries(fatal)) {
 const refused: Record<string, readonly [code: string, make: Case]> = {
   "who is in an unknown room": [
     "no_such_room",
-    () => encodeControl("who", { request: 5, room: id }),
+    () => askWho(5, id),
   ],
+  "a publish to an unknown room": ["forbidden", () => encodePublish(id, core())],
   "an entry that says who joined": ["forbidden", publishing(core({ 2: 128 }))],
   "an entry that says who left": ["forbidden", publishing(core({ 2: 129 }))],
   "an event of a later version": ["forbidden", publishing(core({ 2: 255 }))],
@@ -163,8 +172,8 @@ hostile("What is not allowed is refused by name, and the session goes on", async
     assert(error?.type === "error" && !error.fatal, name);
     assertEquals(error.code, code, name);
     assert(error.request === 5 || error.messageId?.length === 16, name);
-    await peer.send(encodeControl("who", { request: 1, room: insider.room }));
-    assertEquals((await peer.receive("whoAnswer")).request, 1);
+    await peer.send(askWho(1, insider.room));
+    assertEquals((await peer.receive("answer")).request, 1);
   }
 });
 
@@ -172,13 +181,19 @@ hostile("What is not allowed is refused by name, and the session goes on", async
 const borne: Record<string, Case> = {
   "an empty frame": () => new Uint8Array(0),
   "kinds of later versions": () => concat([message(128, ""), message(255, hash)]),
-  "fields of later versions": asking('{"room":"ROOM","request":9,"more":{"a":[1,2]}}'),
-  "a key twice: the last one counts": asking('{"room":"ROOM","request":1,"request":9}'),
+  "fields of later versions": asking(
+    '{"request":9,"command":"who","args":{"room":"ROOM"},"more":{"a":[1,2]}}',
+  ),
+  "a key twice: the last one counts": asking(
+    '{"request":1,"request":9,"command":"who","args":{"room":"ROOM"}}',
+  ),
   "__proto__ and constructor": asking(
-    '{"room":"ROOM","request":9,"__proto__":{"polluted":1},"constructor":{"prototype":1}}',
+    '{"request":9,"command":"who","args":{"room":"ROOM"},"__proto__":{"polluted":1},"constructor":{"prototype":1}}',
   ),
   "objects 30,000 deep in a field that nobody knows": asking(
-    `{"room":"ROOM","request":9,"x":${'{"a":'.repeat(30_000)}1${"}".repeat(30_000)}}`,
+    `{"request":9,"command":"who","args":{"room":"ROOM"},"x":${'{"a":'.repeat(30_000)}1${
+      "}".repeat(30_000)
+    }}`,
   ),
   "as many messages as one frame may have": () =>
     concat(Array.from({ length: frameMessagesMax }, () => message(200, ""))),
@@ -189,8 +204,8 @@ hostile("What a later version may send is borne", async (served) => {
     const insider = await logIn(served);
     using peer = insider.peer;
     await peer.send(make(insider));
-    await peer.send(encodeControl("who", { request: 9, room: insider.room }));
-    assertEquals((await peer.receive("whoAnswer")).request, 9, name);
+    await peer.send(askWho(9, insider.room));
+    assertEquals((await peer.receive("answer")).request, 9, name);
   }
   assertEquals("polluted" in {}, false);
 });
@@ -201,6 +216,13 @@ hostile("Who has not joined a room may not publish in it", async (served) => {
   await peer.send(await publishMessage(stranger, "let me in"));
   const error = await peer.message();
   assert(error?.type === "error" && error.code === "forbidden" && error.messageId);
+});
+
+hostile("Who reads a room that is not there is told that they are not in it", async (served) => {
+  const { peer } = await logIn(served);
+  await peer.send(encodeControl("join", { room: id }));
+  assertEquals((await peer.receive("removed")).room, id);
+  peer[Symbol.dispose]();
 });
 
 hostile("A cursor that is none is answered with a reset, and reading goes on", async (served) => {
@@ -217,13 +239,15 @@ hostile("A cursor that is none is answered with a reset, and reading goes on", a
 hostile("A room is joined once, however often it is asked for", async (served, { alice }) => {
   const { peer, room } = await join(served, { name: "Mallory" });
   for (let more = 0; more < 50; more++) await peer.send(encodeControl("join", { room }));
-  await peer.send(encodeControl("who", { request: 1, room }));
-  const { names } = await peer.receive("whoAnswer");
+  await peer.send(askWho(1, room));
+  const { value } = await peer.receive("answer");
+  const names = (value as Result<"who">).members.map(({ name }) => name);
   assertEquals(names, ["Alice", "Bob", "Mallory"]);
   peer[Symbol.dispose]();
-  const joins = alice.events.flatMap((event) => event.kind === "entries" ? event.entries : [])
-    .filter(({ core, author }) => core.content === 128 && author?.name === "Mallory");
-  assertEquals(joins.length, 1);
+  const arrivals = alice.events.filter((event) =>
+    event.kind === "presence" && event.here.includes("Mallory")
+  );
+  assertEquals(arrivals.length, 1);
 });
 
 hostile("An entry that another device signed is shown as forged", async (served, { alice }) => {

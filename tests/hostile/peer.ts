@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import { OpeningChannel, pairChannel, SealingChannel } from "../../crypto/channel.ts";
 import { generateIdentity, type Identity, label, sign } from "../../crypto/identity.ts";
 import { dhBytes, initiate } from "../../crypto/noise.ts";
-import { type Bytes, concat, fromBase64Url, readU32 } from "../../protocol/bytes.ts";
+import { type Bytes, concat, fromBase64Url, readU32, toBase64Url } from "../../protocol/bytes.ts";
 import { encodeCore, encodeCoreHead, Proof, signedFields } from "../../protocol/entry.ts";
 import { promptSkipper } from "../../protocol/classic_server_reader.ts";
 import { frame } from "../../protocol/framer.ts";
@@ -264,4 +264,9 @@ export async function publishMessage(
   const fields = signedFields(room, welcome.deviceId, encodeCoreHead(draft), payload);
   const signature = await sign(identity.device, label.entry, fields);
   return encodePublish(room, encodeCore(draft, signature));
+}
+
+/** Asks who is in a room. */
+export function askWho(request: number, room: Uint8Array): Bytes {
+  return encodeControl("request", { request, command: "who", args: { room: toBase64Url(room) } });
 }

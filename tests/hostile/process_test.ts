@@ -24,7 +24,8 @@ async function start(filesMax: number, ...flags: string[]): Promise<RealServer> 
   const folder = await Deno.makeTempDir();
   const command = [
     ...["run", "-q", "--no-prompt", "--frozen", "-P=start"],
-    ...[`--allow-read=.env,${folder}`, `--allow-write=${folder}`, "--allow-net=127.0.0.1:0"],
+    ...[`--allow-read=.env,protocol,server/store,${folder}`, `--allow-write=${folder}`],
+    `--allow-net=127.0.0.1:0,unix:${folder}/admin.sock`,
     ...[
       eagerCollector,
       "main.ts",
@@ -75,8 +76,18 @@ async function measure(server: RealServer) {
   return { memory: await server.memoryMiB(), files: await server.files() };
 }
 
+/** How many files a process may have open here: not everywhere is it enough for 10,000 connections. */
+async function filesAllowed(): Promise<number> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", "ulimit -Hn"] }).output();
+  const text = new TextDecoder().decode(stdout).trim();
+  return text === "unlimited" ? Infinity : Number(text);
+}
+
 Deno.test("10,000 connections that say nothing cost others nothing, and are let go", async () => {
-  await using server = await start(16_384);
+  const filesMax = Math.min(16_384, await filesAllowed());
+  const batches = Math.min(20, Math.floor((filesMax - 500) / 500));
+  assert(batches > 0, `no more than ${filesMax} files may be open here`);
+  await using server = await start(filesMax);
   await using pair = await enterPair(server);
   const silent: Wire[] = [];
   let slowestMs = 0;
@@ -87,10 +98,10 @@ Deno.test("10,000 connections that say nothing cost others nothing, and are let 
     slowestMs = Math.max(slowestMs, performance.now() - startMs);
     silent.push(...await Promise.all(opening));
   };
-  for (let batch = 0; batch < 6; batch++) await open(500);
+  for (let batch = 0; batch < Math.min(6, batches); batch++) await open(500);
   for (const wire of silent) wire[Symbol.dispose]();
   const before = await measure(server);
-  for (let batch = 0; batch < 20; batch++) await open(500);
+  for (let batch = 0; batch < batches; batch++) await open(500);
   const { peer } = await logIn(server);
   peer[Symbol.dispose]();
   assert(slowestMs < 2_000, `the slowest message took ${slowestMs} ms`);
@@ -100,7 +111,7 @@ Deno.test("10,000 connections that say nothing cost others nothing, and are let 
 });
 
 Deno.test("Bad connections by the thousand leave the server's memory as it was", async () => {
-  await using server = await start(4096);
+  await using server = await start(Math.min(4096, await filesAllowed()));
   await using pair = await enterPair(server);
   const attack = async () => {
     await Promise.all(Array.from({ length: 100 }, async (_, at) => {
@@ -128,14 +139,14 @@ Deno.test("Bad connections by the thousand leave the server's memory as it was",
 Deno.test("Readers who never read cost no more than their bound", async () => {
   const unlimited = ["--publish-burst", "--publish-per-second", "--bytes-per-second"]
     .flatMap((flag) => [flag, "1000000000"]);
-  await using server = await start(4096, "--history-bytes", "4000000", ...unlimited);
+  await using server = await start(1024, ...unlimited);
   await using pair = await enterPair(server);
   const text = "x".repeat(50_000);
   const flood = async (messages: number) => {
     for (let at = 0; at < messages; at++) await pair.alice.say(`${at} ${text}`);
     await pair.bob.hears(`${messages - 1} ${text}`);
   };
-  await flood(150); // The history is full.
+  await flood(150); // All that is kept in memory is there.
   const before = await measure(server);
   const stuck = await Promise.all(Array.from({ length: 50 }, () => join(server)));
   await flood(400); // 20 MB: more than sockets and tail take.

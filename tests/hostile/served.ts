@@ -5,18 +5,18 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { Client, type ClientEvent } from "../../client/reconnect.ts";
+import type { ClientEvent } from "../../client/events.ts";
+import { Client } from "../../client/reconnect.ts";
 import type { CheckedEntry, Verified } from "../../client/room_log.ts";
 import { shakeHands } from "../../client/handshake.ts";
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../cli/clock.ts";
 import { generateIdentity, generateSigningKey } from "../../crypto/identity.ts";
 import type { Clock } from "../../protocol/clock.ts";
-import { Content } from "../../protocol/entry.ts";
 import { loadConfig } from "../../server/config.ts";
-import type { Rules } from "../../server/reception.ts";
+import type { Rules } from "../../server/door/reception.ts";
 import { Server } from "../../server/server.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
-import { acceptLoop, dialTcp } from "../../tcp.ts";
+import { acceptLoop, dialTcp } from "../../cli/tcp.ts";
 
 /** What an operator gets who decides nothing. */
 export const defaults = loadConfig({ flags: {}, env: {}, file: {} });
@@ -58,7 +58,7 @@ export async function serve(
   const server = await Server.open({
     rules: { ...defaults, loginTimeoutMs: 60_000, ...rules },
     clock,
-    store: new MemoryStore(defaults.historyBytes),
+    store: new MemoryStore(32 * 1024 * 1024),
     identity,
     invitation,
     say(line) {
@@ -140,11 +140,12 @@ export async function enter(
     );
   const running = client.run();
   running.catch(() => {}); // Thrown when it is disposed.
-  await waitFor(name, ({ joined }) => joined === name);
+  const { id } = client.rooms[0]!;
+  await client.command("who", {}, id); // From here on all that is said is heard.
   return {
     client,
     events,
-    say: (text) => client.say(text, Content.text),
+    say: async (text) => void await client.say(id, text),
     hears: (text) => waitFor(text, (said) => said.verified === "signed" && said.text === text),
     sees: (text) =>
       waitFor(
@@ -158,16 +159,14 @@ export async function enter(
   };
 }
 
-/** An entry's text, and whether its signature was checked; or who joined. */
+/** An entry's text, and whether its signature was checked. */
 interface Said {
   readonly text: string;
   readonly verified: Verified;
-  readonly joined: string | undefined;
 }
 
-function toSaid({ core, verified, author }: CheckedEntry): Said {
-  const joined = core.content === Content.joined ? author?.name : undefined;
-  return { text: new TextDecoder().decode(core.payload), verified, joined };
+function toSaid({ core, verified }: CheckedEntry): Said {
+  return { text: new TextDecoder().decode(core.payload), verified };
 }
 
 /** Two people; `chat` resolves when each has heard the other. */

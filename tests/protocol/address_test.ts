@@ -91,6 +91,7 @@ const damaged = [
   `#${fingerprint.slice(1)}`,
   `#${fingerprint}.${secret}`,
   `#${fingerprint}.${invitation}.${secret}`,
+  `#${fingerprint}.${"i".repeat(25)}`,
   `#${fingerprint}.${invitation}#${secret}`,
   `#${fingerprint} ${secret}`,
   `#.${invitation}`,

@@ -6,7 +6,6 @@ import {
   encodeClassicFrame,
   encodeClassicMessage,
   encodeClassicName,
-  encodeClassicNotice,
   encodeClassicRefusal,
   looksClassic,
 } from "../../protocol/classic.ts";
@@ -35,7 +34,6 @@ Deno.test("classic messages look as the original's", () => {
     "[Alice]: Hello everyone!\n",
   );
   assertEquals(text(encodeClassicMessage("Alice", "waves", true)), "* Alice waves\n");
-  assertEquals(text(encodeClassicNotice("Bob\njoined")), "-- Bob\\x0ajoined\n");
 });
 
 Deno.test("classic messages name their sender on every line", () => {

@@ -11,9 +11,12 @@ import {
   encodeCore,
   encodeCoreHead,
   type Entry,
+  eraseRow,
   messageIdOf,
+  payloadHashOf,
   payloadStart,
   Proof,
+  rowAfterMsMax,
   rowBytes,
   signedFields,
   writeRow,
@@ -43,7 +46,7 @@ const signed = fc.tuple(draft, anyBytes(64)).map(([draft, signature]) => ({
 const core = signed.map(({ draft, signature }) => encodeCore(draft, signature));
 
 /** What a row is made of. */
-const row = fc.record({ afterMs: u32, deviceId: id, core });
+const row = fc.record({ afterMs: fc.nat(rowAfterMsMax), deviceId: id, core });
 
 function layOut(rows: readonly { afterMs: number; deviceId: Uint8Array; core: Uint8Array }[]) {
   const bytes = new Uint8Array(rows.reduce((sum, { core }) => sum + rowBytes(core), 0));
@@ -132,17 +135,13 @@ Deno.test("rows come out as they went in, numbered without gaps", () => {
   fc.assert(fc.property(fc.array(row, { maxLength: 6 }), firstSeq, (rows, firstSeq) => {
     const entries = decodeRows(layOut(rows), firstSeq, 1000);
     assertEquals(
-      entries.map(({ seq, timeMs, deviceId, core }) => ({
-        seq,
-        timeMs,
-        deviceId,
-        core: core.bytes,
-      })),
+      entries.map(({ core, ...rest }) => ({ ...rest, core: core.bytes })),
       rows.map(({ afterMs, deviceId, core }, at) => ({
         seq: firstSeq + at,
         timeMs: 1000 + afterMs,
         deviceId,
         core,
+        isErased: false,
       })),
     );
   }));
@@ -176,6 +175,63 @@ Deno.test("random rows are refused or decoded, and nothing else happens", () => 
     }),
     { numRuns: 1000 },
   );
+});
+
+/** Where each row begins. */
+function rowStarts(rows: readonly { core: Uint8Array }[]): number[] {
+  let at = 0;
+  return rows.map(({ core }) => (at += rowBytes(core)) - rowBytes(core));
+}
+
+Deno.test("an erased row has only its payload's hash left, and all hashes stay", () => {
+  const some = fc.array(row, { minLength: 1, maxLength: 5 });
+  fc.assert(fc.property(some, fc.nat(), (rows, which) => {
+    const index = which % rows.length;
+    const bytes = layOut(rows);
+    const kept = bytes.slice();
+    const before = decodeRows(bytes, 1, 1000);
+    const after = decodeRows(eraseRow(bytes, rowStarts(rows)[index]!), 1, 1000);
+    assertEquals(bytes, kept, "what was handed to it");
+    for (const [at, { core, isErased, ...rest }] of after.entries()) {
+      const { core: was, isErased: _, ...restBefore } = before[at]!;
+      assertEquals(rest, restBefore);
+      assertEquals(isErased, at === index);
+      const { payload, bytes: coreBytes } = core;
+      assertEquals(coreBytes.subarray(0, core.payloadAt), was.bytes.subarray(0, was.payloadAt));
+      assertEquals(payload, isErased ? payloadHashOf(before[at]!) : was.payload);
+      assertEquals(payloadHashOf(after[at]!), payloadHashOf(before[at]!));
+    }
+    assertEquals(chain(after), chain(before));
+  }));
+});
+
+Deno.test("erasing a row twice is as erasing it once", () => {
+  const bytes = layOut([{ afterMs: 7, deviceId: numbered(16), core: encodeCore(example) }]);
+  const once = eraseRow(bytes, 0);
+  assertEquals(eraseRow(once, 0), once);
+});
+
+Deno.test("rows in any order of erasing end up the same", () => {
+  const rows = [1, 40, 9].map((length, at) => ({
+    afterMs: at === 1 ? rowAfterMsMax : at,
+    deviceId: numbered(16),
+    core: encodeCore({ ...example, payload: numbered(length) }),
+  }));
+  const startOf = (bytes: Uint8Array, index: number) =>
+    rowStarts(decodeRows(bytes, 1, 0).map(({ core }) => ({ core: core.bytes })))[index]!;
+  const eraseAll = (order: readonly number[]) =>
+    order.reduce((bytes, index) => eraseRow(bytes, startOf(bytes, index)), layOut(rows));
+  assertEquals(eraseAll([0, 1, 2]), eraseAll([2, 0, 1]));
+  const erased = decodeRows(eraseAll([0, 1, 2]), 1, 0);
+  assertEquals(erased.map(({ timeMs }) => timeMs), [0, rowAfterMsMax, 2]);
+});
+
+Deno.test("a row that is marked as erased and has no hash is refused", () => {
+  for (const length of [0, 31, 33]) {
+    const core = encodeCore({ ...example, payload: numbered(length) });
+    const bytes = layOut([{ afterMs: 2 ** 31, deviceId: numbered(16), core }]);
+    assertEquals(refusalOf(() => decodeRows(bytes, 1, 0)), "bad_message", `${length}`);
+  }
 });
 
 /** The chain's hash after entries, each with its predecessor's. */

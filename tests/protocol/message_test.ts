@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type Bytes, concat, writeU32 } from "../../protocol/bytes.ts";
+import { accesses, roles } from "../../protocol/command.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import {
   type Control,
@@ -35,6 +36,17 @@ const person = some({
   keys: fc.record({ user: key, device: key, certificate: signature }),
 }, ["deviceId", "userId", "name"]);
 
+const roomInfo = fc.record({
+  id,
+  name,
+  sealed: fc.boolean(),
+  topic: text,
+  role: fc.constantFrom(...roles),
+  access: fc.constantFrom(...accesses),
+  slowMs: count,
+  isAnnounce: fc.boolean(),
+});
+
 /** What each control message may hold. */
 const controls: { readonly [Name in ControlName]: fc.Arbitrary<unknown> } = {
   login: some({
@@ -50,7 +62,8 @@ const controls: { readonly [Name in ControlName]: fc.Arbitrary<unknown> } = {
     deviceId: id,
     name,
     registered: fc.boolean(),
-    rooms: fc.array(fc.record({ id, name, sealed: fc.boolean() }), { maxLength: 3 }),
+    isAdmin: fc.boolean(),
+    rooms: fc.array(roomInfo, { maxLength: 3 }),
   }),
   error: some({
     code: text.map((code) => code.slice(0, 64)),
@@ -74,8 +87,18 @@ const controls: { readonly [Name in ControlName]: fc.Arbitrary<unknown> } = {
   stored: fc.record({ room: id, messageId: id, seq: count }),
   people: fc.record({ request: count, devices: fc.array(id, { maxLength: 64 }) }),
   peopleAnswer: fc.record({ request: count, people: fc.array(person, { maxLength: 3 }) }),
-  who: fc.record({ request: count, room: id }),
-  whoAnswer: fc.record({ request: count, names: fc.array(name, { maxLength: 9 }), total: count }),
+  request: fc.record({ request: count, command: name, args: fc.constant({ count: 1 }) }),
+  answer: fc.record({ request: count, value: fc.constant({ total: 2 }) }),
+  presence: fc.record({
+    room: id,
+    here: fc.array(name, { maxLength: 9 }),
+    gone: fc.array(name, { maxLength: 9 }),
+    more: count,
+  }),
+  typing: some({ room: id, name }, ["room"]),
+  seen: fc.record({ room: id, delivered: count, read: count }),
+  room: fc.record({ room: roomInfo }),
+  removed: fc.record({ room: id, name, reason: text }),
   goodbye: fc.constant({}),
 };
 const names = Object.keys(controls) as ControlName[];

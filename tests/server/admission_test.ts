@@ -1,6 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { addressGroup, Admission, type Candidate, isLoopback } from "../../server/admission.ts";
+import {
+  addressGroup,
+  Admission,
+  type Candidate,
+  isLoopback,
+} from "../../server/door/admission.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
 
 const limits = { connectionsMax: 100, handshakesMax: 100, addressConnectionsMax: 100 };

@@ -48,7 +48,7 @@ for (const [text, host, port] of ports) {
 const bad: readonly [flag: string, value: string, right: string][] = [
   ["port", "70000", "9000, :9000, 127.0.0.1:9000 or [::1]:9000"],
   ["port", "::1", "9000, :9000, 127.0.0.1:9000 or [::1]:9000"],
-  ["join", "everybody", "invite or open"],
+  ["join", "everybody", "invite, open or closed"],
   ["classic", "ON", "loopback, on or off"],
   ["link-host", ":9000", "chat.example.org or chat.example.org:9000"],
   ["link-host", "a b", "chat.example.org or chat.example.org:9000"],

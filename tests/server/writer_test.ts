@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { concat, equal } from "../../protocol/bytes.ts";
 import { frame } from "../../protocol/framer.ts";
 import { controlBytesMax, frameMessagesBytesMax } from "../../protocol/limits.ts";
-import { type Source, Writer } from "../../server/writer.ts";
+import { type Source, Writer } from "../../server/fanout/writer.ts";
 import { anyBytes, numbered } from "../fixtures/bytes.ts";
 import { FakeClock, settled } from "../fixtures/fake_clock.ts";
 import { type PipeRules, Wire } from "../fixtures/memory_link.ts";

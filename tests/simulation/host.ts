@@ -1,18 +1,20 @@
 /**
- * The machine that the server runs on: starts it, shuts it down, kills it. What was stored stays.
+ * The machine that the server runs on: starts it, shuts it down, kills it, puts a backup back. What was
+ * synced stays.
  *
  * @module
  */
 
 import { importSigningKey, type SigningKey } from "../../crypto/identity.ts";
-import type { Clock } from "../../protocol/clock.ts";
 import { Server } from "../../server/server.ts";
 import type { Store } from "../../server/store/store.ts";
 import type { Coverage } from "./coverage.ts";
+import type { Disk } from "./disk.ts";
+import { mortalClock } from "./mortal.ts";
 import type { Network } from "./network.ts";
 import type { Plan } from "./plan.ts";
-import { SlowStore, type Truth } from "./truth.ts";
-import { Stream, type World } from "./world.ts";
+import type { Truth } from "./truth.ts";
+import type { World } from "./world.ts";
 
 /** What the host takes. */
 export interface HostOptions {
@@ -21,15 +23,15 @@ export interface HostOptions {
   readonly network: Network;
   readonly coverage: Coverage;
   readonly truth: Truth;
-  /** What outlives every process. */
-  readonly store: Store;
-  /** What a server is given in its place. */
+  readonly disk: Disk;
+  /** What a server is given in the place of its store. */
   readonly wrapStore: (store: Store) => Store;
 }
 
 /** One run of the server. */
 interface Process {
   readonly server: Server;
+  readonly store: Store;
   isAlive: boolean;
 }
 
@@ -59,15 +61,17 @@ export class Host {
   /** Starts the server, unless it is there. */
   async start(): Promise<void> {
     if (this.#process || this.#isBusy) return;
-    const { world, network } = this.#options;
+    const { world, network, truth, disk, wrapStore } = this.#options;
     this.#isBusy = true;
     world.note("server", () => "starts");
     this.#identity ??= await importSigningKey(new Uint8Array(32).fill(7));
+    await truth.restart(disk.durable);
     const life = { isAlive: true };
+    const store = wrapStore(disk.open());
     const server = await Server.open({
       rules: rules(this.#options.plan),
-      clock: clockOf(world.clock, life),
-      store: this.#newStore(life),
+      clock: mortalClock(world.clock, life),
+      store,
       identity: this.#identity,
       invitation: new Uint8Array(16),
       say: (line) => world.note("server", () => line),
@@ -75,7 +79,7 @@ export class Host {
         if (life.isAlive) world.fail(`The server has a fault: ${cause}`, cause);
       },
     });
-    this.#process = Object.assign(life, { server });
+    this.#process = Object.assign(life, { server, store });
     network.serve = (link) => void server.accept(link);
     this.#isBusy = false;
   }
@@ -93,50 +97,35 @@ export class Host {
     await process.server.close();
     const tookMs = world.ms - startedMs;
     world.check(tookMs < closeMsMax, () => `Shutting down took ${tookMs} ms`);
-    this.#end(process);
+    await process.store.close();
+    await this.#end(process);
   }
 
-  /** Ends it in the middle of whatever it does. */
-  kill(): void {
-    if (!this.#process || this.#isBusy) return;
+  /** Ends it in the middle of whatever it does; then a backup takes the place of what it had. */
+  async kill(isRestored = false): Promise<void> {
+    const process = this.#process;
+    if (!process || this.#isBusy) return;
+    this.#isBusy = true;
     this.#options.world.note("server", () => "is killed");
     this.#options.coverage.kills++;
     this.#options.network.serve = undefined;
-    this.#end(this.#process);
+    await this.#end(process, isRestored);
   }
 
-  #end(process: Process): void {
+  /** Does something so long after something is there that a crash would lose. */
+  whenUnsynced(afterMs: number, act: () => void): void {
+    const { disk, world } = this.#options;
+    disk.onUnsynced = () => world.after(afterMs, act);
+  }
+
+  async #end(process: Process, isRestored = false): Promise<void> {
     process.isAlive = false;
-    this.#options.truth.isRestarted = true;
     this.#options.network.killServer();
     this.#process = undefined;
+    await this.#options.disk.crash();
+    if (isRestored) await this.#options.disk.restore();
     this.#isBusy = false;
   }
-
-  #newStore(life: { readonly isAlive: boolean }): Store {
-    const { world, plan, truth, coverage, store, wrapStore } = this.#options;
-    const slow = new SlowStore(store, {
-      world,
-      truth,
-      coverage,
-      random: world.random(Stream.store),
-      msMax: plan.storeMsMax,
-      isAlive: () => life.isAlive,
-    });
-    return wrapStore(slow);
-  }
-}
-
-/** The world's clock, which stops for a process when it ends. */
-function clockOf(clock: Clock, life: { readonly isAlive: boolean }): Clock {
-  const ifAlive = (act: () => void) => () => {
-    if (life.isAlive) act();
-  };
-  return {
-    now: () => clock.now(),
-    timer: (ms, act) => clock.timer(ms, ifAlive(act)),
-    turn: (act) => clock.turn(ifAlive(act)),
-  };
 }
 
 function rules(plan: Plan) {
@@ -149,6 +138,8 @@ function rules(plan: Plan) {
     userConnectionsMax: plan.userConnectionsMax,
     usersMax: 1000,
     loginTimeoutMs: 10_000,
+    loginBurst: 1e9,
+    loginsPerMinute: 1e9,
     publishBurst: plan.publishBurst,
     publishPerSecond: plan.publishPerSecond,
     framesPerSecond: plan.framesPerSecond,

@@ -12,12 +12,17 @@ const reasons: readonly [text: RegExp, count?: keyof Omit<Coverage, "add">][] = 
   [exactly(errorCodes.login_timeout.text)],
   [exactly(errorCodes.too_slow.text)],
   [exactly(errorCodes.silent.text), "silent"],
+  [exactly(errorCodes.read_only.text), "readOnly"],
+  [exactly(errorCodes.no_such_room.text)],
   [exactly(errorCodes.shutting_down.text), "shuttingDown"],
+  [/^The server is shutting down\.$/, "shuttingDown"], // As the client tells it, which connects by itself.
   [exactly(errorCodes.too_many_connections.text), "tooManyConnections"],
 ];
 
 /** Whether a text tells of the network or of a bound, and not of something broken. */
 export function isInnocent(text: string, coverage: Coverage): boolean {
+  // Who was taken for a classic client before being heard is told in its way that the server ends.
+  if (text.startsWith("What answers there does not speak")) return coverage.classicPrompts > 0;
   const reason = reasons.find(([pattern]) => pattern.test(text));
   if (reason?.[1]) coverage[reason[1]]++;
   return reason !== undefined;

@@ -6,18 +6,29 @@
  */
 
 import { Outbox } from "../../client/outbox.ts";
+import type { OwnMessage } from "../../client/store/store.ts";
 import { RoomLog } from "../../client/room_log.ts";
 import { Session as ClientSession } from "../../client/session.ts";
 import { mapKey } from "../../protocol/bytes.ts";
-import { decodeRows, messageIdOf, rowBytes } from "../../protocol/entry.ts";
+import { messageIdOf } from "../../protocol/entry.ts";
 import { type Cursor, decodeMessages, encodeControl } from "../../protocol/message.ts";
-import { Place, Rounds } from "../../server/rounds.ts";
+import { Hub } from "../../server/hub.ts";
+import { Room } from "../../server/room.ts";
+import { Place, Rounds } from "../../server/fanout/rounds.ts";
 import { Session } from "../../server/session.ts";
-import { MemoryStore } from "../../server/store/memory.ts";
-import type { Appended, Page, ReadResult, Store, Submission } from "../../server/store/store.ts";
-import { type Mark, Segment, Tail } from "../../server/tail.ts";
-import { ListStore, type Stored } from "../fixtures/list_store.ts";
-import { besideStuck, cutOff, tooFast } from "./plan.ts";
+import { type Mark, Segment, Tail } from "../../server/fanout/tail.ts";
+import { ProcessEnded } from "./mortal.ts";
+import {
+  AmnesicStore,
+  BlankStore,
+  ForgetfulStore,
+  GapStore,
+  HoardingStore,
+  PageStore,
+  withoutFirstEntry,
+  withoutLastEntry,
+} from "./mutant_stores.ts";
+import { besideStuck, cutOff, diskFull, mutes, often, removals, tooFast } from "./special_plans.ts";
 import type { SimulationOptions } from "./simulate.ts";
 import { replaceMethod, undoAll } from "./wrap.ts";
 
@@ -30,14 +41,19 @@ export interface Mutant extends SimulationOptions {
 
 export const mutants: readonly Mutant[] = [
   {
-    name: "a store answers before it has stored",
+    name: "a store answers before it has synced",
     shows: /before it was stored/,
-    wrapStore: (store) => new HastyStore(store),
+    makeDiskFaults: () => ({ answers: "when asked" }),
   },
   {
-    name: "a store loses an append now and then, and says nothing",
-    shows: /before it was stored|another \d+ than what was stored/,
-    wrapStore: (store) => new HastyStore(store, 5),
+    name: "a store answers before it begins to store",
+    shows: /before it was stored/,
+    makeDiskFaults: () => ({ answers: "before it begins" }),
+  },
+  {
+    name: "a store loses a write now and then, and says nothing",
+    shows: /before it was stored|A store left out/,
+    makeDiskFaults: () => ({ losesOneIn: 5 }),
   },
   {
     name: "a store does not know what it has stored",
@@ -46,21 +62,115 @@ export const mutants: readonly Mutant[] = [
     plan: cutOff,
   },
   {
+    name: "a store does not know what it had stored before a restart",
+    shows: /in the log as/,
+    makeStore: () => new AmnesicStore(),
+    makeDiskFaults: () => ({ onRestart: (store) => (store as AmnesicStore).forget() }),
+    plan: often("kill unsynced"),
+  },
+  {
+    name: "a server takes the end of a log from its memory, which a restart has emptied",
+    shows: /left out entries or repeated/,
+    makeWrapStore: () => (store) => new BlankStore(store),
+    plan: often("kill"),
+  },
+  {
     name: "a store says nothing when it has dropped what comes next",
     shows: /left out entries/,
     makeStore: () => new GapStore(),
     plan: cutOff,
   },
   {
+    name: "a server does not tell a reader that it goes on elsewhere",
+    shows: /left out entries or repeated/,
+    sabotage: () => withoutResets(),
+    plan: often("restore"),
+  },
+  {
+    name: "a full disk loses the order",
+    shows: /and the log has/,
+    sabotage: () => forgetOwed("read_only"),
+    plan: diskFull,
+  },
+  {
+    name: "an erased payload is still served",
+    shows: /though it has been erased/,
+    makeWrapStore: () => (store) => new HoardingStore(store),
+    plan: cutOff,
+  },
+  {
+    name: "somebody who is sent out of a room reads on",
+    shows: /reads on after being removed/,
+    sabotage: () =>
+      replaceMethod(Room.prototype, "dismiss", (dismiss) =>
+        function (this: Room, reader) {
+          dismiss.call(this, reader);
+          this.join(reader, undefined);
+        }),
+    plan: removals,
+  },
+  {
+    name: "the key does not change when somebody is sent out",
+    shows: /A key is used that one knows who was removed/,
+    sabotage: () =>
+      replaceMethod(Room.prototype, "dismiss", () =>
+        function (this: Room, reader) {
+          this.leave(reader);
+        }),
+    plan: removals,
+  },
+  {
+    name: "somebody who is muted is heard",
+    shows: /though muted/,
+    sabotage: () => letAllWrite(),
+    plan: mutes,
+  },
+  {
+    name: "a client shows entries before it keeps them",
+    shows: /was shown \d+, and has kept|was shown \d+ after/,
+    wrapProfile: (profile, world) => ({
+      ...profile,
+      take: (taken) => world.after(1, () => unlessEnded(() => profile.take(taken))),
+    }),
+    plan: often("crash keeping"),
+  },
+  {
+    name: "a client sends what is said before it keeps it",
+    shows: /and the log has/,
+    wrapProfile: (profile, world) => ({
+      ...profile,
+      say: (messages) => world.after(50, () => unlessEnded(() => profile.say(messages))),
+    }),
+    plan: often("crash keeping"),
+  },
+  {
+    name: "a client keeps where it stands before the entries up to there",
+    shows: /with a hole/,
+    wrapProfile: (profile) => ({
+      ...profile,
+      take(taken) {
+        profile.take({ ...taken, entries: [] });
+        profile.takeEarlier(taken.room, taken.entries);
+      },
+    }),
+    plan: often("crash keeping"),
+  },
+  {
+    name: "a client forgets what it kept of what it said",
+    shows: /and the log has/,
+    wrapProfile: (profile) => ({ ...profile, messages: () => [] }),
+    plan: often("crash"),
+  },
+  {
     name: "a page of catch-up lacks its last entry",
     shows: /changed entries|left out entries/,
-    wrapStore: (store) => new PageStore(store, withoutLastEntry),
+    makeWrapStore: () => (store) => new PageStore(store, withoutLastEntry),
     plan: cutOff,
   },
   {
     name: "a page of catch-up begins one entry too late",
     shows: /changed entries|left out entries/,
-    wrapStore: (store) => new PageStore(store, withoutFirstEntry),
+    makeWrapStore: () => (store) => new PageStore(store, withoutFirstEntry),
     plan: cutOff,
   },
   {
@@ -114,18 +224,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a new key is not announced to somebody",
     shows: /not a valid frame/,
-    sabotage: () => dropAttach(2),
-    plan: (plan) => ({ ...plan, faults: [], idleMs: 60 * 60 * 1000 - 500 }),
+    sabotage: () => dropNewKeys(),
+    plan: removals,
   },
   {
     name: "a server forgets whom it told to slow down",
     shows: /and the log has/,
-    sabotage: () =>
-      replaceMethod(Session.prototype, "send", (send) =>
-        function (this: Session, message) {
-          send.call(this, message);
-          this.owed = undefined;
-        }),
+    sabotage: () => forgetOwed("slow_down"),
     plan: tooFast,
   },
   {
@@ -172,84 +277,6 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-/** Answers from a copy, and stores later; of so many appends it stores all but one. */
-class HastyStore implements Store {
-  readonly #store: Store;
-  readonly #losesOneIn: number;
-  readonly #copy = new MemoryStore(1e9);
-  #appends = 0;
-
-  constructor(store: Store, losesOneIn = Infinity) {
-    this.#store = store;
-    this.#losesOneIn = losesOneIn;
-  }
-
-  append(roomId: Uint8Array, submissions: readonly Submission[], nowMs: number) {
-    const isLost = ++this.#appends % this.#losesOneIn === 0;
-    if (!isLost) void this.#store.append(roomId, submissions, nowMs);
-    return this.#copy.append(roomId, submissions, nowMs);
-  }
-
-  read(roomId: Uint8Array, after: Cursor, bytesMax: number): Promise<ReadResult> {
-    return this.#copy.read(roomId, after, bytesMax);
-  }
-
-  end(roomId: Uint8Array): Promise<Cursor> {
-    return this.#copy.end(roomId);
-  }
-}
-
-/** Keeps each copy of a message. */
-class ForgetfulStore extends ListStore {
-  protected override seqOf(): undefined {
-    return undefined;
-  }
-}
-
-/** Has dropped all but the last entries, and gives these to whoever asks for older ones. */
-class GapStore extends ListStore {
-  override read(roomId: Uint8Array, after: Cursor, bytesMax: number): Promise<ReadResult> {
-    const log: readonly Stored[] = this.log(roomId);
-    const kept = log.at(-10)?.end;
-    return super.read(roomId, kept && after.seq < kept.seq ? kept : after, bytesMax);
-  }
-}
-
-/** Changes pages. */
-class PageStore implements Store {
-  readonly #store: Store;
-  readonly #change: (page: Page) => Page;
-
-  constructor(store: Store, change: (page: Page) => Page) {
-    this.#store = store;
-    this.#change = change;
-  }
-
-  append(...args: Parameters<Store["append"]>): Promise<Appended> {
-    return this.#store.append(...args);
-  }
-
-  async read(...args: Parameters<Store["read"]>): Promise<ReadResult> {
-    const result = await this.#store.read(...args);
-    return result.type === "page" ? { ...result, page: this.#change(result.page) } : result;
-  }
-
-  end(roomId: Uint8Array): Promise<Cursor> {
-    return this.#store.end(roomId);
-  }
-}
-
-function withoutLastEntry(page: Page): Page {
-  const last = decodeRows(page.rows, page.firstSeq, page.timeMs).at(-1)!;
-  return { ...page, rows: page.rows.subarray(0, -rowBytes(last.core.bytes)) };
-}
-
-function withoutFirstEntry(page: Page): Page {
-  const [first] = decodeRows(page.rows, page.firstSeq, page.timeMs);
-  const rows = page.rows.subarray(rowBytes(first!.core.bytes));
-  return { ...page, rows, firstSeq: page.firstSeq + 1 };
-}
-
 /** Where a reader stands is found so many frames off. */
 function shiftMarks(frames: number): () => void {
   return replaceMethod(
@@ -275,26 +302,73 @@ function dropAnyway(hasRoomFor: Tail["hasRoomFor"]): Tail["hasRoomFor"] {
   };
 }
 
-/** The so-manieth attach of each session is not sent. */
-function dropAttach(number: number): () => void {
-  const sent = new WeakMap<Session, number>();
+/** Who reads a room already is not told of its next key. */
+function dropNewKeys(): () => void {
+  const known = new WeakMap<Session, Set<string>>();
   return replaceMethod(Session.prototype, "send", (send) =>
     function (this: Session, message) {
-      if (decodeMessages(message)[0]?.type === "attach") {
-        sent.set(this, (sent.get(this) ?? 0) + 1);
-        if (sent.get(this) === number) return;
+      const [attach] = decodeMessages(message);
+      if (attach?.type === "removed") known.get(this)?.delete(mapKey(attach.room));
+      if (attach?.type === "attach") {
+        const rooms = known.get(this) ?? new Set();
+        known.set(this, rooms);
+        if (rooms.has(mapKey(attach.room))) return;
+        rooms.add(mapKey(attach.room));
       }
       send.call(this, message);
     });
+}
+
+/** Whom it told that something was not taken for now, a server forgets at once. */
+function forgetOwed(code: string): () => void {
+  return replaceMethod(Session.prototype, "send", (send) =>
+    function (this: Session, message) {
+      send.call(this, message);
+      const [error] = decodeMessages(message);
+      if (error?.type === "error" && error.code === code) this.owed.clear();
+    });
+}
+
+/** Readers are not told that a room goes on elsewhere. */
+function withoutResets(): () => void {
+  return replaceMethod(Session.prototype, "send", (send) =>
+    function (this: Session, message) {
+      if (decodeMessages(message)[0]?.type !== "reset") send.call(this, message);
+    });
+}
+
+/** Nobody counts as muted. */
+function letAllWrite(): () => void {
+  return replaceMethod(
+    Hub.prototype,
+    "membership",
+    (membership) =>
+      function (this: Hub, room, user) {
+        const found = membership.call(this, room, user);
+        return found && Object.create(found, { mutedUntilMs: { value: 0, writable: true } });
+      },
+  );
+}
+
+/** Does something that a process may end over, later than the process thinks. */
+function unlessEnded(act: () => void): void {
+  try {
+    act();
+  } catch (cause) {
+    if (!(cause instanceof ProcessEnded)) throw cause;
+  }
 }
 
 function lieAboutRefusals(send: Session["send"]): Session["send"] {
   return function (this: Session, bytes) {
     const [message] = decodeMessages(bytes);
     if (message?.type !== "error" || !message.messageId) return send.call(this, bytes);
-    this.owed = undefined;
+    this.owed.clear();
     const { messageId } = message;
-    send.call(this, encodeControl("stored", { room: this.hub.lobby.id, messageId, seq: 1 }));
+    send.call(
+      this,
+      encodeControl("stored", { room: this.services.hub.lobby.id, messageId, seq: 1 }),
+    );
   };
 }
 
@@ -306,9 +380,9 @@ function settleWhen(when: "sent" | "cut off"): () => void {
       function (this: Outbox, send) {
         const sent = new Map<string, Uint8Array>();
         underWay.set(this, sent);
-        open.call(this, (core) => {
-          send(core);
-          const id = messageIdOf(core);
+        open.call(this, (message) => {
+          send(message);
+          const id = messageIdOf(message.core);
           sent.set(mapKey(id), id);
           if (when === "sent") queueMicrotask(() => this.settle(id));
         });
@@ -326,9 +400,9 @@ function settleWhen(when: "sent" | "cut off"): () => void {
 /** What is to be sent at the beginning of a session is sent in the wrong order. */
 function sendNewestFirst(open: Outbox["open"]): Outbox["open"] {
   return function (this: Outbox, send) {
-    const first: Uint8Array[] = [];
-    open.call(this, (core) => first.push(core));
-    for (const core of first.toReversed()) send(core);
+    const first: OwnMessage[] = [];
+    open.call(this, (message) => first.push(message));
+    for (const message of first.toReversed()) send(message);
     open.call(this, send);
   };
 }

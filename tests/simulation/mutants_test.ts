@@ -3,7 +3,7 @@ import { mutants } from "./mutants.ts";
 import { simulate } from "./simulate.ts";
 
 /** Seeds in which a mutant has to be found. */
-const seedsMax = 300;
+const seedsMax = 1_000;
 
 for (const { name, shows, ...options } of mutants) {
   Deno.test(`the simulation finds out when ${name}`, async () => {

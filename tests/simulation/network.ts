@@ -59,12 +59,15 @@ export class Network {
       this.#coverage.refusals++;
       throw new BrokenLink("the connection was refused");
     }
-    const wire = new Wire(`127.0.0.1:${++this.#ports}`, this.#rules(), this.#rules());
+    const slow = this.#plan.slow.find((reader) => reader.member === member);
+    const inward = { ...this.#rules(), ...(slow && { capacityBytes: slow.capacityBytes }) };
+    const wire = new Wire(`127.0.0.1:${++this.#ports}`, this.#rules(), inward);
     this.#forgetClosed();
     this.#connections.push({ wire, member });
     if (this.#stalled.has(member)) wire.inward.hold();
     this.serve(this.#closing(wire.far, (keepBytes) => wire.closeFar(keepBytes)));
-    return this.#closing(wire.near, (keepBytes) => wire.closeNear(keepBytes));
+    const near = slow ? this.#pausing(wire.near, slow.pauseMs) : wire.near;
+    return this.#closing(near, (keepBytes) => wire.closeNear(keepBytes));
   }
 
   /** Breaks a member's connections; each side learns of it when it likes. */
@@ -145,6 +148,15 @@ export class Network {
     return { ...link, write, close: () => close(this.isCalm ? Infinity : this.#kept(64 * 1024)) };
   }
 
+  /** A link whose reader takes its time before each read. */
+  #pausing(link: Link, pauseMs: number): Link {
+    const read = async (into: Uint8Array) => {
+      if (!this.isCalm) await this.#world.pause(this.#random.scale(pauseMs / 10, pauseMs));
+      return await link.read(into);
+    };
+    return { ...link, read };
+  }
+
   #kept(bytes: number): number {
     return this.#random.chance(0.7) ? Infinity : this.#random.int(0, bytes);
   }
@@ -154,7 +166,7 @@ export class Network {
     return {
       capacityBytes,
       share: (max) => {
-        if (pieceBytesMax === undefined) return max;
+        if (pieceBytesMax === undefined || this.#random.chance(0.7)) return max;
         const count = this.#random.int(1, Math.min(max, pieceBytesMax));
         if (count < max) this.#coverage.pieces++;
         return count;

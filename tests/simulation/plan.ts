@@ -27,8 +27,60 @@ export const faultKinds = [
   "shutdown",
   /** The server's process ends without a word; only what was stored is there afterwards. */
   "kill",
+  /** … as soon as there is something that is not stored yet. */
+  "kill unsynced",
+  /** A client's process ends while it keeps something. */
+  "crash keeping",
+  /** The disk is full for a while. */
+  "full",
+  /** The server goes on with a backup. */
+  "restore",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
+
+/** Faults of which most seeds have none: they allow much that would be a fault without them. */
+const rareKinds: readonly FaultKind[] = ["full", "restore"];
+const serverKinds: readonly FaultKind[] = ["shutdown", "kill", "kill unsynced", "full", "restore"];
+
+/** What members ask for. */
+export const actCommands = [
+  "join",
+  "part",
+  "who",
+  "history",
+  "role moderator",
+  "role member",
+  "role reader",
+  "kick",
+  "ban",
+  "unban",
+  "mute",
+  "unmute",
+  "slow",
+  "slow off",
+  "announce on",
+  "announce off",
+] as const;
+
+/** Something that a member asks for. */
+export interface Act {
+  readonly atMs: number;
+  /** Who asks: this member, or whoever may. */
+  readonly member: number;
+  readonly isEntitled: boolean;
+  readonly command: (typeof actCommands)[number];
+  readonly room: string;
+  /** Whom it hits. */
+  readonly whom: string;
+  readonly ms: number;
+}
+
+/** A member that reads little at once, and not often. */
+export interface SlowReader {
+  readonly member: string;
+  readonly capacityBytes: number;
+  readonly pauseMs: number;
+}
 
 /** How bytes travel. */
 export interface NetworkPlan {
@@ -38,6 +90,7 @@ export interface NetworkPlan {
   readonly pieceBytesMax: number | undefined;
   /** The share of dials that fail. */
   readonly refusals: number;
+  readonly slow: readonly SlowReader[];
 }
 
 /** What a client says at once. */
@@ -62,6 +115,9 @@ export interface Plan {
   readonly arrivalsMs: readonly number[];
   readonly bursts: readonly Burst[];
   readonly faults: readonly Fault[];
+  readonly acts: readonly Act[];
+  /** Members whose clients keep nothing. */
+  readonly forgetful: readonly number[];
   readonly network: NetworkPlan;
   readonly completionOrder: CompletionOrder;
   /** Members that read nothing from some time on, until everybody else is done. */
@@ -70,7 +126,7 @@ export interface Plan {
   readonly restMsMax: number;
   /** Whether members wait until their outbox has room. */
   readonly isPatient: boolean;
-  /** How long the server has run before the first client comes: a room's key lasts an hour. */
+  /** How long the first member waits before anything happens: a room's key lasts an hour. */
   readonly idleMs: number;
   readonly historyBytes: number;
   /** What a room's tail may hold: less than in earnest, so that readers fall behind. */
@@ -85,50 +141,10 @@ export interface Plan {
   readonly classic: "off" | "on";
 }
 
-const hourMs = 60 * 60 * 1000;
+export const hourMs = 60 * 60 * 1000;
 /** How long it may take until all are at rest, with backoff after backoff. */
 export const restMsMax = 15 * 60_000;
 const plenty = 1e9;
-const unlimited = {
-  publishBurst: plenty,
-  publishPerSecond: plenty,
-  bytesPerSecond: plenty,
-  framesPerSecond: plenty,
-  historyBytes: plenty,
-};
-
-/** A plan in which nothing goes wrong, however much is said, but that somebody reads nothing. */
-export function besideStuck(plan: Plan): Plan {
-  const areLarge = plan.bursts.some(({ bytesMax }) => bytesMax > 4 * KiB);
-  return {
-    ...plan,
-    ...unlimited,
-    arrivalsMs: plan.arrivalsMs.map(() => 0),
-    faults: [],
-    stuck: [{ member: 0, fromMs: 50 }],
-    network: { latencyMs: 1, capacityBytes: 16 * KiB, pieceBytesMax: undefined, refusals: 0 },
-    tailBytes: (areLarge ? 400 : 16) * KiB,
-    storeMsMax: 0,
-    restMsMax: 3_000,
-  };
-}
-
-/** A plan in which who says something is cut off while it is under way. */
-export function cutOff(plan: Plan): Plan {
-  const { latencyMs } = plan.network;
-  const faults = plan.bursts.map(({ atMs, member }, number): Fault => ({
-    atMs: atMs + 0.5 + latencyMs * (number % 5),
-    kind: "cut",
-    member,
-    lastsMs: 100,
-  }));
-  return { ...plan, ...unlimited, faults };
-}
-
-/** A plan in which more is said than may be said at once. */
-export function tooFast(plan: Plan): Plan {
-  return { ...plan, ...unlimited, publishBurst: 2, publishPerSecond: 50, faults: [] };
-}
 
 /** The plan of a seed. */
 export function makePlan(random: Random): Plan {
@@ -137,22 +153,25 @@ export function makePlan(random: Random): Plan {
   const lengthMs = random.scale(500, 30_000);
   const bursts = makeBursts(random, talk, members, lengthMs);
   const isRateLimited = talk !== "heavy" && random.chance(0.3);
+  const idleMs = random.chance(0.05) ? hourMs - random.next() * lengthMs : 0;
   return {
     members,
     arrivalsMs: times(members, () => random.chance(0.5) ? 0 : random.next() * lengthMs),
     bursts,
     faults: makeFaults(random, members, bursts, lengthMs),
-    network: makeNetwork(random, talk === "heavy"),
+    acts: makeActs(random, members, bursts, lengthMs),
+    forgetful: times(members, (number) => number).filter(() => random.chance(0.1)),
+    network: makeNetwork(random, talk === "heavy", members),
     completionOrder: random.chance(0.7) ? "any" : "asked",
     stuck: random.chance(talk === "heavy" ? 0.7 : 0.25)
       ? [{ member: members - 1, fromMs: random.next() * lengthMs / 2 }]
       : [],
     restMsMax,
     isPatient: random.chance(0.5),
-    idleMs: random.chance(0.3) ? hourMs - random.next() * lengthMs : 0,
+    idleMs,
     tailBytes: random.chance(0.5) ? 1024 * KiB : Math.floor(random.scale(4 * KiB, 256 * KiB)),
     historyBytes: random.chance(0.25) ? random.scale(2 * KiB, 32 * KiB) : 64 * 1024 * KiB,
-    storeMsMax: random.chance(0.5) ? 0 : random.scale(0.1, 100),
+    storeMsMax: random.chance(0.3) ? 0 : random.scale(0.1, random.chance(0.2) ? 1_500 : 50),
     publishBurst: isRateLimited ? random.int(1, 20) : plenty,
     publishPerSecond: isRateLimited ? random.int(5, 50) : plenty,
     bytesPerSecond: random.chance(0.2) ? 256 * KiB : plenty,
@@ -190,10 +209,9 @@ function makeFaults(
   lengthMs: number,
 ): Fault[] {
   if (random.chance(0.1)) return [];
-  const kinds = faultKinds.filter(() => random.chance(0.3));
+  const kinds = faultKinds.filter((kind) => random.chance(rareKinds.includes(kind) ? 0.1 : 0.25));
   return kinds.flatMap((kind) => {
-    const isOfServer = kind === "shutdown" || kind === "kill";
-    return times(random.int(1, isOfServer ? 2 : 6), () => {
+    return times(random.int(1, serverKinds.includes(kind) ? 2 : 6), () => {
       const burst = random.chance(0.5) ? random.pick(bursts) : undefined;
       return {
         atMs: burst ? burst.atMs + random.scale(0.1, 100) : random.next() * lengthMs,
@@ -205,16 +223,54 @@ function makeFaults(
   });
 }
 
-function makeNetwork(random: Random, isHeavy: boolean): NetworkPlan {
+/** In some seeds there is only the lobby; in others, rooms that members make, rule, and leave. */
+function makeActs(
+  random: Random,
+  members: number,
+  bursts: readonly Burst[],
+  lengthMs: number,
+): Act[] {
+  const rooms = times(random.pick([0, 0, 1, 2, 3]), (number) => `room${number}`);
+  const act = (atMs: number, member: number, room: string, command: Act["command"]): Act => ({
+    atMs,
+    member,
+    isEntitled: command !== "join" && command !== "part" && random.chance(0.8),
+    command,
+    room,
+    whom: `member${random.int(0, members - 1)}`,
+    ms: random.scale(100, lengthMs),
+  });
+  const joins = rooms.flatMap((room) =>
+    times(members, (member) => act(random.next() * lengthMs / 3, member, room, "join"))
+      .filter(() => random.chance(0.8))
+  );
+  const commands = actCommands.filter((command) => command === "join" || random.chance(0.4));
+  const others = times(random.int(2, 25), () => {
+    const burst = random.chance(0.5) ? random.pick(bursts) : undefined;
+    const atMs = burst ? burst.atMs + random.scale(0.1, 100) : random.next() * lengthMs;
+    const [room, command] = [random.pick(["lobby", ...rooms, ...rooms]), random.pick(commands)];
+    return act(atMs, random.int(0, members - 1), room, command);
+  });
+  return [...joins, ...others];
+}
+
+function makeNetwork(random: Random, isHeavy: boolean, members: number): NetworkPlan {
   const least = isHeavy ? 4 * KiB : 128;
   return {
     latencyMs: random.scale(0.05, random.chance(0.2) ? 200 : 20),
     capacityBytes: Math.floor(random.scale(Math.max(1 * KiB, least), 256 * KiB)),
     pieceBytesMax: random.chance(0.5) ? undefined : Math.floor(random.scale(least, 64 * KiB)),
     refusals: random.chance(0.3) ? random.next() / 2 : 0,
+    slow: random.chance(isHeavy ? 0 : 0.25)
+      ? [{
+        member: `member${random.int(0, members - 1)}`,
+        capacityBytes: Math.floor(random.scale(512, 8 * KiB)),
+        pauseMs: random.scale(5, 500),
+      }]
+      : [],
   };
 }
 
-function times<T>(count: number, make: () => T): T[] {
-  return Array.from({ length: count }, make);
+function times<T>(count: number, make: (number: number) => T): T[] {
+  return Array.from({ length: count }, (_, number) => make(number));
 }

@@ -5,16 +5,19 @@
  * @module
  */
 
+import type { Profile } from "../../client/store/store.ts";
 import { mapKey } from "../../protocol/bytes.ts";
+import { contentEventsFrom } from "../../protocol/entry.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
 import type { Store } from "../../server/store/store.ts";
 import { Coverage } from "./coverage.ts";
 import { type CryptoMode, ownCrypto } from "./crypto.ts";
+import { Disk, type DiskFaults } from "./disk.ts";
 import { Host } from "./host.ts";
 import { Member } from "./member.ts";
 import { Network } from "./network.ts";
-import { type Fault, makePlan, type Plan, restMsMax } from "./plan.ts";
-import { probe } from "./probes.ts";
+import { type Act, type Fault, makePlan, type Plan, restMsMax } from "./plan.ts";
+import { guard, probe } from "./probes.ts";
 import type { Random } from "./random.ts";
 import { Truth } from "./truth.ts";
 import { shrinkTails } from "./small_tail.ts";
@@ -29,10 +32,14 @@ export interface SimulationOptions {
   readonly plan?: (plan: Plan) => Plan;
   /** Puts a fault into the core; the returned function takes it out again. */
   readonly sabotage?: () => () => void;
-  /** The store that outlives the server. */
+  /** What the disk holds. */
   readonly makeStore?: (historyBytes: number) => Store;
-  /** What a server uses in the place of that store. */
-  readonly wrapStore?: (store: Store) => Store;
+  /** Faults of the disk, new for each seed. */
+  readonly makeDiskFaults?: () => DiskFaults;
+  /** What makes what each server uses in the place of its store; new for each seed. */
+  readonly makeWrapStore?: () => (store: Store) => Store;
+  /** What a client uses in the place of what it keeps. */
+  readonly wrapProfile?: (profile: Profile, world: World) => Profile;
 }
 
 /** What became of a seed. */
@@ -55,16 +62,18 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   const drawn = makePlan(world.random(Stream.plan));
   const plan = options.plan?.(drawn) ?? drawn;
   const disownCrypto = ownCrypto(world, options.crypto ?? "stand-in", plan.completionOrder);
+  const isTrimmed = plan.historyBytes < historyBytesMuch;
+  const truth = new Truth(world, coverage, { isTrimmed, storeMsMax: plan.storeMsMax });
   const undo = undoAll([
     shrinkTails(plan.tailBytes),
     probe(world, coverage, plan.tailBytes),
     options.sabotage?.() ?? (() => {}),
+    guard(world, truth),
     failOnRejections(world),
   ]);
   let violation: Violation | undefined;
   try {
-    const store = (options.makeStore ?? ((bytes) => new MemoryStore(bytes)))(plan.historyBytes);
-    await new Simulation(world, plan, coverage, store, options.wrapStore).run();
+    await new Simulation({ world, plan, coverage, truth }, options).run();
   } catch (cause) {
     violation = cause instanceof Violation ? cause : new Violation(String(cause), { cause });
   } finally {
@@ -85,36 +94,59 @@ function failOnRejections(world: World): () => void {
   return () => globalThis.removeEventListener("unhandledrejection", onRejection);
 }
 
+/** What the parts of a simulation share. */
+interface Shared {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly coverage: Coverage;
+  readonly truth: Truth;
+}
+
+/** A store of so much does not trim. */
+const historyBytesMuch = 1024 * 1024;
+
 class Simulation {
   readonly #world: World;
   readonly #plan: Plan;
   readonly #coverage: Coverage;
   readonly #network: Network;
   readonly #truth: Truth;
+  readonly #disk: Disk;
   readonly #host: Host;
   readonly #members: Member[];
   readonly #sizes: Random;
   readonly #faults: Random;
   #isCalm = false;
 
-  constructor(
-    world: World,
-    plan: Plan,
-    coverage: Coverage,
-    store: Store,
-    wrapStore: (store: Store) => Store = (store) => store,
-  ) {
+  constructor({ world, plan, coverage, truth }: Shared, options: SimulationOptions) {
+    const { makeStore = (bytes) => new MemoryStore(bytes), makeWrapStore, wrapProfile } = options;
     this.#world = world;
     this.#plan = plan;
     this.#coverage = coverage;
+    this.#truth = truth;
     this.#network = new Network(world, plan.network, coverage);
-    this.#truth = new Truth(world, coverage);
-    const shared = { world, network: this.#network, coverage, truth: this.#truth };
-    this.#host = new Host({ ...shared, plan, store, wrapStore });
-    const random = world.random(Stream.client);
+    this.#disk = new Disk({
+      world,
+      truth,
+      coverage,
+      random: world.random(Stream.store),
+      msMax: plan.storeMsMax,
+      makeStore: () => makeStore(plan.historyBytes),
+      faults: options.makeDiskFaults?.(),
+    });
+    const shared = { world, network: this.#network, coverage, truth };
+    const wrapStore = makeWrapStore?.() ?? ((store) => store);
+    this.#host = new Host({ ...shared, plan, disk: this.#disk, wrapStore });
     this.#members = Array.from(
       { length: plan.members },
-      (_, number) => new Member(number, { ...shared, random, isPatient: plan.isPatient }),
+      (_, number) =>
+        new Member(number, {
+          ...shared,
+          random: world.random(Stream.client + 200 + number),
+          isPatient: plan.isPatient,
+          isKeeping: !plan.forgetful.includes(number),
+          wrapProfile: wrapProfile ?? ((profile) => profile),
+        }),
     );
     this.#sizes = world.random(Stream.client + 100);
     this.#faults = world.random(Stream.faults);
@@ -133,14 +165,17 @@ class Simulation {
   async #begin(): Promise<void> {
     const { idleMs } = this.#plan;
     void this.#host.start();
+    await this.#until("the server is up", () => this.#host.isUp);
+    if (idleMs === 0) return;
+    this.#members[0]!.start();
     this.#world.after(idleMs, () => {});
-    await this.#until("the server is up", () => this.#host.isUp && this.#world.ms >= idleMs);
+    await this.#until("an hour has passed", () => this.#world.ms >= idleMs);
   }
 
   /** Everybody comes, talks, and meets with accidents. */
   async #talk(): Promise<void> {
-    const { arrivalsMs, bursts, faults, stuck } = this.#plan;
-    let left = arrivalsMs.length + bursts.length + faults.length + stuck.length;
+    const { arrivalsMs, bursts, faults, acts, stuck } = this.#plan;
+    let left = [arrivalsMs, bursts, faults, acts, stuck].reduce((sum, all) => sum + all.length, 0);
     const at = (ms: number, act: () => void) =>
       this.#world.after(ms, () => {
         left--;
@@ -153,11 +188,22 @@ class Simulation {
       const sizes = Array.from({ length: messages }, () => this.#sizes.int(1, bytesMax));
       at(atMs, () => this.#members[member]!.say(sizes));
     }
+    for (const act of acts) at(act.atMs, () => this.#act(act));
     for (const fault of faults) at(fault.atMs, () => this.#strike(fault));
     for (const { member, fromMs } of stuck) {
       at(fromMs, () => this.#network.stall(this.#members[member]!.name));
     }
     await this.#until("all has been said", () => left === 0);
+  }
+
+  /** Lets somebody ask for something: who may, where the plan says so and there is one. */
+  #act(act: Act): void {
+    const entitled = this.#members.find(({ rooms }) =>
+      rooms.some(({ info: { name, role } }) =>
+        name === act.room && (role === "owner" || role === "moderator")
+      )
+    );
+    void (act.isEntitled && entitled || this.#members[act.member]!).act(act);
   }
 
   #strike({ kind, member: number, lastsMs }: Fault): void {
@@ -186,8 +232,24 @@ class Simulation {
       case "shutdown":
         return void this.#host.shutDown().then(() => later(() => void this.#host.start()));
       case "kill":
-        this.#host.kill();
+      case "restore":
+        void this.#host.kill(kind === "restore");
         return later(() => void this.#host.start());
+      case "kill unsynced":
+        return this.#host.whenUnsynced(this.#faults.next() * 2 * this.#plan.storeMsMax, () => {
+          if (this.#isCalm) return;
+          void this.#host.kill();
+          later(() => void this.#host.start());
+        });
+      case "full":
+        this.#disk.isFull = this.#truth.isUnsure = true;
+        return later(() => this.#disk.isFull = false);
+      case "crash keeping":
+        return member.doom({
+          changes: this.#faults.int(0, 5),
+          isKept: this.#faults.chance(0.5),
+          after: () => later(() => member.start()),
+        });
     }
   }
 
@@ -200,10 +262,14 @@ class Simulation {
     const network = this.#network;
     this.#world.note("world", () => "calms down");
     this.#isCalm = network.isCalm = true;
-    for (const [number, { name }] of this.#members.entries()) {
+    for (const [number, member] of this.#members.entries()) {
+      const { name } = member;
+      member.doom(undefined);
       network.admit(name);
       if (!this.#isStuck(number)) network.resume(name);
     }
+    this.#disk.isFull = false;
+    this.#disk.onUnsynced = undefined;
     await this.#until("the server has ended or is up", () => !this.#host.isBusy);
     void this.#host.start();
     await this.#until("the server is up again", () => this.#host.isUp);
@@ -223,36 +289,30 @@ class Simulation {
 
   /** Each says one thing more; all that was said is in the log, and everybody was shown all of it. */
   async #rest(members: readonly Member[], limitMs: number): Promise<void> {
-    for (const member of members) member.say([20]);
+    for (const member of members) member.sayEverywhere();
     const isAtRest = () => members.every((member) => member.isAtRest);
     const why = () => members.map(({ state }) => state).join("; ");
     await this.#world.until("all are at rest", isAtRest, limitMs, why);
   }
 
-  /** Who survived has said everything once, in order; who crashed has said a first part of it. */
+  /** What is in the logs is what was said, once, in order; who is in a room has been told so. */
   #checkWhatWasSaid(): void {
-    const found = this.#labels();
-    for (const { name, lives, isThere } of this.#members) {
-      for (const life of lives) {
-        const logged = found.get(`${name}/${life.number}`) ?? [];
-        const expected = life.isAlive && isThere ? life.said : life.said.slice(0, logged.length);
-        const isRight = logged.length === expected.length && logged.length >= life.settled &&
-          logged.every((label, at) => label === expected[at]);
+    for (const { id, entries, rights } of this.#truth.logs.values()) {
+      const byDevice = Map.groupBy(
+        entries.filter(({ core }) => core.content < contentEventsFrom),
+        ({ deviceId }) => this.#truth.names.get(mapKey(deviceId)),
+      );
+      for (const member of this.#members) {
+        const said = byDevice.get(member.name) ?? [];
+        member.checkLogged(id, [...new Set(said.map(({ core }) => mapKey(core.messageId)))]);
+        const isIn = member.rooms.some((room) => mapKey(room.id) === mapKey(id));
         this.#world.check(
-          isRight,
-          () => `${name} said ${life.said.length} things, and the log has ${logged.join()}`,
+          !member.isThere || this.#truth.isUnsure || !rights.members ||
+            isIn === rights.members.has(member.name),
+          () => `${member.name} ${isIn ? "does not know" : "has not been told"} of a room`,
         );
       }
     }
-  }
-
-  /** What the log has of each life, each thing where it is for the first time. */
-  #labels(): Map<string, string[]> {
-    const labels = new Set<string>();
-    for (const { core } of this.#truth.entries) {
-      if (core.content < 128) labels.add(/^[^ ]* /.exec(mapKey(core.payload.subarray(0, 40)))![0]);
-    }
-    return Map.groupBy(labels, (label) => label.slice(0, label.lastIndexOf("/")));
   }
 
   /** Everybody leaves and the server closes: nothing may be left behind. */

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { Coverage } from "./coverage.ts";
-import { besideStuck } from "./plan.ts";
 import { type Outcome, simulate, type SimulationOptions } from "./simulate.ts";
+import { besideStuck, removals } from "./special_plans.ts";
 
 /** Seeds that run with every test; `deno task simulate` runs as many as one likes. */
-const seeds = 100;
+const seeds = 1_000;
 
 /** What a seed did, unless it failed: then how to look at it. */
 async function pass(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
@@ -20,21 +20,32 @@ async function pass(seed: number, options: SimulationOptions = {}): Promise<Outc
 
 /** What has to occur in so many seeds: else they prove nothing about it. */
 const situations: readonly (keyof Omit<Coverage, "add">)[] = [
+  "actsRefused",
   "answers",
+  "congestions",
   "crashes",
+  "crashesUnsynced",
   "cuts",
+  "delays",
   "doneBesideStuck",
+  "erasedServed",
   "endedInFrame",
   "freezes",
   "fullTails",
+  "histories",
+  "keptUnshown",
   "kills",
   "laggards",
   "pages",
   "pieces",
   "reconnects",
+  "readOnly",
   "refusals",
+  "removals",
   "repeated",
+  "repeatedUnderWay",
   "resets",
+  "restores",
   "rotations",
   "shutdowns",
   "shuttingDown",
@@ -42,6 +53,7 @@ const situations: readonly (keyof Omit<Coverage, "add">)[] = [
   "slowDowns",
   "stalls",
   "trimmed",
+  "undelivered",
 ];
 
 Deno.test("whatever goes wrong, all see one order, nothing is lost and nothing comes twice", async () => {
@@ -57,6 +69,14 @@ Deno.test("a reader who takes nothing delays nobody", async () => {
     coverage.add((await pass(seed, { plan: besideStuck })).coverage);
   }
   assert(coverage.laggards > 0 && coverage.fullTails > 0, "nobody fell behind");
+});
+
+Deno.test("who is sent out of a room and comes back reads on", async () => {
+  const coverage = new Coverage();
+  for (let seed = 1; seed <= 30; seed++) {
+    coverage.add((await pass(seed, { plan: removals })).coverage);
+  }
+  assert(coverage.removals > 30, "nobody was sent out");
 });
 
 Deno.test("the same seed gives the same events, after whatever other seeds", async () => {

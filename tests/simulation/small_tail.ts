@@ -1,5 +1,5 @@
 import { tailBytesMax } from "../../protocol/limits.ts";
-import { Tail } from "../../server/tail.ts";
+import { Tail } from "../../server/fanout/tail.ts";
 import { replaceMethod } from "./wrap.ts";
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What the log truly holds, as the simulation saw it being stored; everything that anybody is shown
+ * What the logs truly hold, as the simulation saw it being stored; everything that anybody is shown
  * is compared with it.
  *
  * @module
@@ -7,143 +7,278 @@
 
 import { Buffer } from "node:buffer";
 import type { CheckedEntry } from "../../client/room_log.ts";
-import { mapKey } from "../../protocol/bytes.ts";
-import { chainStart, decodeRows, type Entry } from "../../protocol/entry.ts";
+import { equal, fromBase64Url, mapKey } from "../../protocol/bytes.ts";
+import {
+  chainEntry,
+  chainStart,
+  Content,
+  decodeRows,
+  editedBy,
+  type Entry,
+} from "../../protocol/entry.ts";
 import type { Cursor } from "../../protocol/message.ts";
-import type { Appended, ReadResult, Store, Submission } from "../../server/store/store.ts";
+import type { Appended, Store, StoredRecord, Submission } from "../../server/store/store.ts";
 import type { Coverage } from "./coverage.ts";
-import type { Random } from "./random.ts";
+import { Rights } from "./rights.ts";
 import type { World } from "./world.ts";
 
-/** The log, seq by seq, trimmed or not. */
+/** An entry as it was stored. */
+export interface TrueEntry extends Entry {
+  /** The chain's hash behind it. */
+  readonly hash: Uint8Array;
+}
+
+/** One room's log, whether trimmed or not. */
+export interface TrueLog {
+  readonly id: Uint8Array;
+  readonly entries: TrueEntry[];
+  /** Device and message id: where in the log it is. */
+  readonly seqs: Map<string, number>;
+  /** When the payloads that are erased went, by seq. */
+  readonly erasedMs: Map<number, number>;
+  /** The oldest seq that the store still has. */
+  keptFrom: number;
+  readonly rights: Rights;
+}
+
+/** What of the store decides about what may be. */
+export interface StoreTraits {
+  /** Whether it forgets what is old. */
+  readonly isTrimmed: boolean;
+  /** How long it takes to answer at most. */
+  readonly storeMsMax: number;
+}
+
+/** Signing a page takes no longer than this. */
+const signMs = 50;
+
+/** The logs of all rooms. */
 export class Truth {
   readonly #world: World;
   readonly #coverage: Coverage;
-  readonly entries: Entry[] = [];
-  readonly #seqs = new Map<string, number>();
-  /** The oldest seq that the store still has. */
-  keptFrom = 1;
-  /** Whether a server has begun anew: what only its memory held is gone, as who is behind a device. */
-  isRestarted = false;
+  readonly logs = new Map<string, TrueLog>();
+  /** Message ids that an operator threw away by restoring a backup. */
+  readonly lost = new Set<string>();
+  /** The entries that they were, by room and seq: some may still be under way to somebody. */
+  readonly #lostEntries = new Map<string, TrueEntry[]>();
+  /** Who is behind each device. */
+  readonly names = new Map<string, string>();
+  /** Message ids that a server has refused for good: its word may not have reached their author. */
+  readonly refused = new Set<string>();
+  /** Whether changes may have been made that no log tells of. */
+  isUnsure = false;
+  /** By id. */
+  readonly #users = new Map<string, string>();
+  /** What was said, and by which message id. */
+  readonly #labels = new Map<string, string>();
+  /** Whether the store forgets what is old. */
+  readonly #isTrimmed: boolean;
+  /** A page may be on its way for so long while what is in it is erased. */
+  readonly #pageMs: number;
 
-  constructor(world: World, coverage: Coverage) {
+  constructor(world: World, coverage: Coverage, { isTrimmed, storeMsMax }: StoreTraits) {
     this.#world = world;
     this.#coverage = coverage;
+    this.#isTrimmed = isTrimmed;
+    this.#pageMs = storeMsMax + signMs;
   }
 
-  /** The seq of the newest entry. */
-  get end(): number {
-    return this.entries.length;
+  /** The log of a room. */
+  of(room: Uint8Array): TrueLog | undefined {
+    return this.logs.get(mapKey(room));
   }
 
-  /** Takes what a store says that it has appended. */
-  add(submissions: readonly Submission[], { seqs, rows, firstSeq, timeMs }: Appended): void {
+  /** The seq of a room's newest entry. */
+  end(room: Uint8Array): number {
+    return this.of(room)?.entries.length ?? 0;
+  }
+
+  /** Takes what has become durable. */
+  async add(
+    room: Uint8Array,
+    submissions: readonly Submission[],
+    { seqs, rows, firstSeq, timeMs }: Appended,
+    store: Store,
+  ): Promise<void> {
+    const log = this.of(room) ?? await this.#begin(room, store);
     const added = decodeRows(rows.slice(), firstSeq, timeMs);
     this.#world.note("store", () => `has ${firstSeq} to ${firstSeq + added.length - 1}`, firstSeq);
-    const { check } = this.#bound();
-    check(seqs.length === submissions.length, () => "A store forgot a submission");
-    check(firstSeq === this.end + 1 || added.length === 0, () => `A store left out ${firstSeq}`);
-    for (const entry of added) this.#addOne(entry);
+    this.#check(seqs.length === submissions.length, () => "A store forgot a submission");
+    this.#coverage.repeated += seqs.length - added.length;
+    const follows = added.length === 0 || firstSeq === log.entries.length + 1;
+    this.#check(follows, () => `A store left out ${firstSeq}`);
+    for (const entry of added) this.#addOne(log, entry);
+    if (this.#isTrimmed) await this.#lookWhatIsKept(log, store);
   }
 
-  /** Checks that something shown is the entry that was stored. */
-  checkShown(who: string, { seq, deviceId, core, verified }: CheckedEntry): void {
-    const { check } = this.#bound();
-    const stored = this.entries[seq - 1];
-    if (!stored) return check(false, () => `${who} was shown ${seq} before it was stored`);
-    const isSame =
-      keyOf(stored.deviceId, stored.core.messageId) === keyOf(deviceId, core.messageId) &&
-      stored.core.content === core.content &&
-      Buffer.compare(stored.core.payload, core.payload) === 0;
-    check(
-      verified === "signed" || this.isRestarted,
-      () => `${who} was shown ${seq}, which does not verify`,
+  /** Takes records that have become durable: who has been let in may read before the log says so. */
+  async note(records: readonly StoredRecord[], store: Store): Promise<void> {
+    for (const { kind, key, value } of records) {
+      const isNewRoom = kind === "room" && value && !this.of(fromBase64Url(key));
+      if (isNewRoom) await this.#begin(fromBase64Url(key), store);
+      if (kind === "user" && value) this.#users.set(key, JSON.parse(value).name);
+      if (kind !== "member") continue;
+      const [room, user] = key.split(" ") as [string, string];
+      const rights = this.logs.get(mapKey(fromBase64Url(room)))?.rights;
+      const name = this.#users.get(user);
+      if (name !== undefined) rights?.note(name, value !== null && !JSON.parse(value).isOut);
+    }
+  }
+
+  /** A room is no more. */
+  drop(room: Uint8Array): void {
+    this.logs.delete(mapKey(room));
+  }
+
+  /** A server has begun anew: what it knows of the rooms is what was durable. */
+  async restart(store: Store): Promise<void> {
+    for (const { rights } of this.logs.values()) await rights.learn(store);
+  }
+
+  /** What came after a backup is gone. */
+  async restore(store: Store): Promise<void> {
+    for (const [key, log] of this.logs) {
+      const end = await store.end(log.id);
+      for (const entry of log.entries.splice(end.seq)) {
+        const { seq, core, deviceId } = entry;
+        this.lost.add(mapKey(core.messageId));
+        const lostKey = `${key} ${seq}`;
+        this.#lostEntries.set(lostKey, [...this.#lostEntries.get(lostKey) ?? [], entry]);
+        log.seqs.delete(keyOf(deviceId, core.messageId));
+        log.erasedMs.delete(seq);
+      }
+      for (const seq of log.erasedMs.keys()) {
+        const deletion = log.entries.find(({ core }) =>
+          core.content === Content.deletion && core.target &&
+          isOrEdits(log.entries[seq - 1]!, core.target)
+        );
+        if (!deletion) log.erasedMs.delete(seq);
+      }
+      log.rights.forget();
+      if (this.#isTrimmed) await this.#lookWhatIsKept(log, store);
+    }
+  }
+
+  /** Whether a reader who stands there may read on from there. */
+  has(room: Uint8Array, { seq, hash }: Cursor): boolean {
+    const log = this.of(room);
+    if (!log || seq < log.keptFrom - 1 || seq > log.entries.length) return !log && seq === 0;
+    return equal(seq === 0 ? chainStart(room) : log.entries[seq - 1]!.hash, hash);
+  }
+
+  /** Checks that something shown is the entry that was stored, and that who is shown it may read. */
+  checkShown(who: string, room: Uint8Array, entry: CheckedEntry): void {
+    const { seq, verified } = entry;
+    const log = this.of(room);
+    const stored = [log?.entries[seq - 1], ...this.#lostEntries.get(`${mapKey(room)} ${seq}`) ?? []]
+      .find((stored) => stored && isSame(stored, entry)) ?? log?.entries[seq - 1];
+    if (!log || !stored) {
+      return this.#check(false, () => `${who} was shown ${seq} before it was stored`);
+    }
+    this.#check(verified === "signed", () => `${who} was shown ${seq}, which does not verify`);
+    this.#check(
+      isSame(stored, entry),
+      () => `${who} was shown another ${seq} than what was stored`,
     );
-    check(isSame, () => `${who} was shown another ${seq} than what was stored`);
+    const leftSeq = this.isUnsure ? undefined : log.rights.leftSeq(who);
+    this.#check(
+      leftSeq === undefined || seq < leftSeq,
+      () => `${who} was shown ${seq} after being removed at ${leftSeq}`,
+    );
   }
 
-  #addOne(entry: Entry): void {
-    const key = keyOf(entry.deviceId, entry.core.messageId);
-    const before = this.#seqs.get(key);
-    if (before !== undefined && before < this.keptFrom && this.isRestarted) {
+  /** Checks entries that are served from the store: what has been erased is not among them. */
+  checkServed(room: Uint8Array, entries: readonly Entry[], sinceMs = this.#world.ms): void {
+    const log = this.of(room);
+    for (const { seq, isErased } of entries) {
+      const erasedMs = log?.erasedMs.get(seq);
+      this.#check(
+        isErased || erasedMs === undefined || erasedMs + this.#pageMs >= sinceMs,
+        () => `${seq} is served though it has been erased`,
+      );
+      if (isErased) this.#coverage.erasedServed++;
+    }
+  }
+
+  async #begin(room: Uint8Array, store: Store): Promise<TrueLog> {
+    const rights = new Rights(room, this.names);
+    const log = {
+      id: room.slice(),
+      entries: [],
+      seqs: new Map(),
+      erasedMs: new Map(),
+      keptFrom: 1,
+      rights,
+    };
+    await rights.learn(store);
+    this.logs.set(mapKey(room), log);
+    return log;
+  }
+
+  #addOne(log: TrueLog, entry: Entry): void {
+    const { deviceId, core, seq } = entry;
+    const key = keyOf(deviceId, core.messageId);
+    const before = log.seqs.get(key);
+    if (before !== undefined && before < log.keptFrom) {
       this.#coverage.repeatedAfterTrim++; // It is known for as long as history is kept.
     } else {
-      this.#bound().check(
+      this.#check(
         before === undefined,
-        () => `The same message is in the log as ${before} and as ${entry.seq}`,
+        () => `The same message is in the log as ${before} and as ${seq}`,
       );
     }
-    this.#seqs.set(key, entry.seq);
-    this.entries.push(entry);
+    log.seqs.set(key, seq);
+    this.#checkSaidOnce(core);
+    const previous = log.entries.at(-1)?.hash ?? chainStart(log.id);
+    log.entries.push({ ...entry, hash: chainEntry(previous, entry) });
+    if (core.content === Content.deletion && core.target) this.#erase(log, core.target);
+    const objection = log.rights.add(entry);
+    // What comes again after it was forgotten was judged when it came first.
+    if (objection && !this.isUnsure && before === undefined) this.#world.fail(objection);
   }
 
-  #bound() {
-    return { check: this.#world.check.bind(this.#world) };
+  /** A person who is not told that something is kept says it again: then it was not to be sent. */
+  #checkSaidOnce({ payload, messageId }: Entry["core"]): void {
+    const label = /^member\d+\/\d+ /.exec(mapKey(payload.subarray(0, 20)))?.[0];
+    if (label === undefined) return;
+    const id = mapKey(messageId);
+    const first = this.#labels.get(label);
+    this.#check(first === undefined || first === id, () => `${label}was said twice`);
+    this.#labels.set(label, id);
   }
+
+  #erase(log: TrueLog, target: Uint8Array): void {
+    for (const { seq } of log.entries.filter((entry) => isOrEdits(entry, target))) {
+      if (log.erasedMs.has(seq)) continue;
+      this.#coverage.erased++;
+      log.erasedMs.set(seq, this.#world.ms);
+    }
+  }
+
+  async #lookWhatIsKept(log: TrueLog, store: Store): Promise<void> {
+    const { keptFrom } = log;
+    const result = await store.read(log.id, { seq: 0, hash: chainStart(log.id) }, 1);
+    log.keptFrom = result.type === "reset" ? result.cursor.seq + 1 : 1;
+    this.#coverage.trimmed += Math.max(0, log.keptFrom - keptFrom);
+  }
+
+  #check(holds: boolean, text: () => string): void {
+    this.#world.check(holds, text);
+  }
+}
+
+/** Whether an entry is what a deletion means, or an edit of it: both are erased. */
+function isOrEdits({ core }: Entry, target: Uint8Array): boolean {
+  const edited = editedBy(core.bytes);
+  return equal(core.messageId, target) || edited !== undefined && equal(edited, target);
+}
+
+function isSame(stored: TrueEntry, { deviceId, core, isErased }: CheckedEntry): boolean {
+  return keyOf(stored.deviceId, stored.core.messageId) === keyOf(deviceId, core.messageId) &&
+    stored.core.content === core.content &&
+    (isErased || Buffer.compare(stored.core.payload, core.payload) === 0);
 }
 
 function keyOf(deviceId: Uint8Array, messageId: Uint8Array): string {
   return mapKey(deviceId) + mapKey(messageId);
-}
-
-/** What a {@link SlowStore} takes. */
-export interface SlowStoreOptions {
-  readonly world: World;
-  readonly truth: Truth;
-  readonly coverage: Coverage;
-  readonly random: Random;
-  readonly msMax: number;
-  /** Whether the process that uses it is still there. */
-  readonly isAlive: () => boolean;
-}
-
-/** A store that takes its time, and whose answers do not reach a process that has gone. */
-export class SlowStore implements Store {
-  readonly #inner: Store;
-  readonly #options: SlowStoreOptions;
-
-  constructor(inner: Store, options: SlowStoreOptions) {
-    this.#inner = inner;
-    this.#options = options;
-  }
-
-  async append(
-    roomId: Uint8Array,
-    submissions: readonly Submission[],
-    nowMs: number,
-  ): Promise<Appended> {
-    const { truth } = this.#options;
-    await this.#passes();
-    const keptFrom = truth.keptFrom;
-    const appended = await this.#inner.append(roomId, submissions, nowMs);
-    truth.add(submissions, appended);
-    await this.#lookWhatIsKept(roomId);
-    this.#options.coverage.trimmed += truth.keptFrom - keptFrom;
-    await this.#passes();
-    return appended;
-  }
-
-  async read(roomId: Uint8Array, after: Cursor, bytesMax: number): Promise<ReadResult> {
-    await this.#passes();
-    const result = await this.#inner.read(roomId, after, bytesMax);
-    if (result.type === "page") this.#options.coverage.pages++;
-    await this.#passes();
-    return result;
-  }
-
-  end(roomId: Uint8Array): Promise<Cursor> {
-    return this.#inner.end(roomId);
-  }
-
-  /** Time passes; never for a process that has gone. */
-  async #passes(): Promise<void> {
-    const { world, random, msMax, isAlive } = this.#options;
-    if (msMax > 0) await world.pause(random.next() * msMax);
-    if (!isAlive()) await new Promise(() => {});
-  }
-
-  async #lookWhatIsKept(roomId: Uint8Array): Promise<void> {
-    const result = await this.#inner.read(roomId, { seq: 0, hash: chainStart(roomId) }, 1);
-    this.#options.truth.keptFrom = result.type === "reset" ? result.cursor.seq + 1 : 1;
-  }
 }

@@ -35,6 +35,7 @@ import {
   signedFields,
   writeRow,
 } from "../../protocol/entry.ts";
+import type { RoomInfo } from "../../protocol/command.ts";
 import { frame } from "../../protocol/framer.ts";
 import { encodeHello, encodePayload, encodeRefusal, prologue } from "../../protocol/hello.ts";
 import {
@@ -202,13 +203,24 @@ export function controls(
 ): { readonly [Name in Exclude<ControlName, "login">]: Control<Name> } {
   const { room, messageIds: [messageId] } = given;
   const cursor = { seq: given.firstSeq - 1, hash: fixed(20) };
+  const info: RoomInfo = {
+    id: room,
+    name: "lobby",
+    sealed: false,
+    topic: "Welcome",
+    role: "member",
+    access: "anyone",
+    slowMs: 0,
+    isAnnounce: false,
+  };
   return {
     welcome: {
       userId: given.userId,
       deviceId,
       name: given.name,
       registered: true,
-      rooms: [{ id: room, name: "lobby", sealed: false }],
+      isAdmin: false,
+      rooms: [info],
     },
     error: {
       code: "slow_down",
@@ -224,8 +236,13 @@ export function controls(
     stored: { room, messageId, seq: given.firstSeq },
     people: { request: 1, devices: [deviceId] },
     peopleAnswer: { request: 1, people: [person, { deviceId, userId: given.userId, name: "a" }] },
-    who: { request: 2, room },
-    whoAnswer: { request: 2, names: [given.name, "Bob"], total: 2 },
+    request: { request: 2, command: "topic", args: { room: toBase64Url(room), text: "Hi" } },
+    answer: { request: 2, value: {} },
+    presence: { room, here: [given.name], gone: ["Bob"], more: 0 },
+    typing: { room, name: given.name },
+    seen: { room, delivered: given.firstSeq, read: given.firstSeq },
+    room: { room: info },
+    removed: { room, name: "team", reason: "Bob sent you out." },
     goodbye: {},
   };
 }

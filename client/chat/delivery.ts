@@ -1,0 +1,94 @@
+/**
+ * What was said, until it is in its room: who says something is told when that takes long, or will never be.
+ *
+ * @module
+ */
+
+import type { Clock } from "../../protocol/clock.ts";
+import type { Client } from "../reconnect.ts";
+import type { RoomView } from "./room_views.ts";
+import type { SayOptions } from "../speaker.ts";
+import { ClientStoreError } from "../store/store.ts";
+import { notice, type Ui } from "./ui.ts";
+
+/** For so long nobody minds that the server has not confirmed anything. */
+const unconfirmedMs = 3_000;
+
+/** MUST NOT resolve {@link Delivery.finish} before all that was said is in the log or given up. */
+export class Delivery {
+  readonly #ui: Ui;
+  readonly #clock: Pick<Clock, "timer">;
+  #undelivered = 0;
+  /** How many of our messages the log has. */
+  #confirmed = 0;
+  #cancelReminder: (() => void) | undefined;
+
+  constructor(ui: Ui, clock: Pick<Clock, "timer">) {
+    this.#ui = ui;
+    this.#clock = clock;
+  }
+
+  /** Messages that the server would not have. */
+  get undelivered(): number {
+    return this.#undelivered;
+  }
+
+  /** So many messages of ours are in the log now. */
+  confirm(count: number): void {
+    this.#confirmed += count;
+  }
+
+  /** Something will never be in the log. */
+  giveUp(why: string): void {
+    this.#undelivered++;
+    this.#notice(`Not delivered: ${why}`);
+  }
+
+  /** Says something, and tells when nothing of it arrives. */
+  async say(client: Client, view: RoomView, text: string, options: SayOptions): Promise<void> {
+    if (!client.isConnected) this.#notice(`Sent as soon as the connection is back: ${text}`);
+    await client.hasRoom();
+    this.sayIn(client, view, text, options);
+    this.#remindLater(client);
+  }
+
+  /** Says something; it is sent in the order said. */
+  sayIn(client: Client, { room: { id } }: RoomView, text: string, options: SayOptions): void {
+    client.say(id, text, options).catch((error) => {
+      if (error instanceof ClientStoreError) return; // The client ends by it, and says so.
+      this.giveUp(error instanceof Error ? error.message : String(error));
+    });
+  }
+
+  /** Tells when nothing of what was said arrives. */
+  #remindLater(client: Client): void {
+    const before = this.#confirmed;
+    this.#cancelReminder ??= this.#clock.timer(unconfirmedMs, () => {
+      this.#cancelReminder = undefined;
+      if (client.undelivered === 0) return;
+      if (this.#confirmed !== before) return this.#remindLater(client);
+      if (client.isConnected) {
+        this.#notice(`The server has not confirmed ${messages(client)} yet; still trying.`);
+      }
+    });
+  }
+
+  /** Waits until all is delivered, and says so when that takes long. */
+  async finish(client: Client): Promise<void> {
+    const cancel = this.#clock.timer(unconfirmedMs / 3, () => {
+      const out = this.#ui.hasCommands ? " Ctrl-C leaves without that." : "";
+      this.#notice(`Still to be delivered: ${messages(client)}.${out}`);
+    });
+    await client.delivered();
+    cancel();
+    this.#cancelReminder?.();
+  }
+
+  #notice(text: string): void {
+    notice(this.#ui, text);
+  }
+}
+
+function messages({ undelivered }: Client): string {
+  return undelivered === 1 ? "1 message" : `${undelivered} messages`;
+}

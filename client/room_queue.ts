@@ -1,0 +1,116 @@
+/**
+ * What was said in one room and is not in its log yet. It is sent in order, again after a reconnect, and
+ * slower when the server asks for that: a room that is slow holds up no other.
+ *
+ * @module
+ */
+
+import { mapKey } from "../protocol/bytes.ts";
+import type { Clock } from "../protocol/clock.ts";
+import { messageIdOf } from "../protocol/entry.ts";
+import { outboxWindowMax, refusedMs } from "../protocol/limits.ts";
+import type { OwnMessage } from "./store/store.ts";
+
+/** Sends a message to its room. */
+export type Send = (message: OwnMessage) => void;
+
+/** MUST keep the order; MUST forget nothing that is neither in the log nor given up. */
+export class RoomQueue {
+  readonly #clock: Clock;
+  readonly #onReady: () => void;
+  /** By message id, in the order said. */
+  readonly #unacknowledged = new Map<string, OwnMessage>();
+  /** Those of them that are to be sent, or sent again. */
+  #toSend = new Set<OwnMessage>();
+  /** The server takes none of this session in this room before this one comes again. */
+  #owed: OwnMessage | undefined;
+  #send: Send | undefined;
+  /** How many may be under way. */
+  #window = outboxWindowMax;
+  #cancelPause: (() => void) | undefined;
+
+  /** @param onReady called when there may be something to {@link pump} */
+  constructor(clock: Clock, onReady: () => void) {
+    this.#clock = clock;
+    this.#onReady = onReady;
+  }
+
+  /** In the order said. */
+  get messages(): OwnMessage[] {
+    return [...this.#unacknowledged.values()];
+  }
+
+  /** How many have been sent and are not in the log yet. */
+  get underWay(): number {
+    return this.#unacknowledged.size - this.#toSend.size;
+  }
+
+  /** Whether the server takes nothing more here in this session before this message comes again. */
+  isOwed(message: OwnMessage): boolean {
+    return this.#owed === message;
+  }
+
+  add(message: OwnMessage): void {
+    this.#unacknowledged.set(mapKey(messageIdOf(message.core)), message);
+    this.#toSend.add(message);
+    this.#onReady();
+  }
+
+  /** A session is there: all that is not in the log goes out, from the oldest on. */
+  open(send: Send): void {
+    this.#send = send;
+    this.#owed = undefined;
+    this.#window = outboxWindowMax;
+    this.#toSend = new Set(this.#unacknowledged.values());
+    this.#resume();
+  }
+
+  /** The log goes on elsewhere, so an acknowledgement may have been left out: ask again for all. */
+  sendAgain(): void {
+    this.#toSend = new Set(this.#unacknowledged.values());
+    this.#onReady();
+  }
+
+  /** The session is gone. */
+  close(): void {
+    this.#send = undefined;
+    this.#owed = undefined;
+    this.#cancelPause?.();
+    this.#cancelPause = undefined;
+  }
+
+  /** A message is in the log, or given up. */
+  settle(message: OwnMessage): void {
+    this.#unacknowledged.delete(mapKey(messageIdOf(message.core)));
+    this.#toSend.delete(message);
+    if (this.#owed === message) this.#owed = undefined;
+    this.#window = Math.min(this.#window + 1, outboxWindowMax);
+  }
+
+  /** The server took neither this message nor those behind it: again in a while, and gently. */
+  slowDown(refused: OwnMessage, retryAfterMs = refusedMs): void {
+    if (this.#toSend.has(refused)) return;
+    const all = this.messages;
+    this.#owed = refused;
+    this.#toSend = new Set(all.slice(all.indexOf(refused)));
+    this.#window = 1;
+    this.#cancelPause ??= this.#clock.timer(retryAfterMs, () => this.#resume());
+  }
+
+  /** Sends what may be sent, `most` at most. */
+  pump(most: number): void {
+    if (!this.#send || this.#cancelPause) return;
+    let free = Math.min(most, this.#window - this.underWay);
+    for (const message of this.#toSend) {
+      if (free-- <= 0) return;
+      this.#toSend.delete(message);
+      this.#send(message);
+    }
+  }
+
+  #resume(): void {
+    this.#cancelPause?.();
+    this.#cancelPause = undefined;
+    this.#onReady();
+  }
+}

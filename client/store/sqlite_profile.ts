@@ -1,0 +1,299 @@
+/**
+ * What is kept of one name at one server, in the client's SQLite file.
+ *
+ * @module
+ */
+
+import { Content, decodeCore, messageIdOf } from "../../protocol/entry.ts";
+import { keptEntriesMax } from "../../protocol/limits.ts";
+import type { Cursor } from "../../protocol/message.ts";
+import type { ClientEntry } from "../events.ts";
+import { eraseCore, fold, isDeletion, mayEdit, payloadText, textOf } from "./kept.ts";
+import { readChange, type Verified } from "../room_log.ts";
+import type { Row, SqliteFile } from "./sqlite_file.ts";
+import type { KeptEntry, KeptRoom, OwnMessage, Profile, Search, Taken } from "./store.ts";
+
+const entryColumns = "rooms.room as room_id, entries.*";
+/** What an entry is that changes the one it names; reactions to it may be many. */
+const changing: readonly number[] = [Content.edit, Content.deletion];
+const isChange = `content in (${changing.join()})`;
+const entryTables = "entries join rooms on rooms.id = entries.room";
+
+/** See {@link Profile}. */
+export class SqliteProfile implements Profile {
+  readonly isKept = true;
+  readonly #file: SqliteFile;
+  readonly #id: number;
+  readonly #release: () => void;
+  readonly #entriesMax: number;
+
+  /**
+   * @param id the profile's row
+   * @param release lets another process have the name
+   */
+  constructor(file: SqliteFile, id: number, release: () => void, entriesMax = keptEntriesMax) {
+    this.#file = file;
+    this.#id = id;
+    this.#release = release;
+    this.#entriesMax = entriesMax;
+  }
+
+  rooms(): KeptRoom[] {
+    return this.#file.all("select * from rooms where profile = ? order by id", this.#id)
+      .map((row) => ({
+        id: bytes(row["room"]),
+        name: String(row["name"]),
+        cursor: { seq: Number(row["seq"]), hash: bytes(row["hash"]) },
+        readSeq: Number(row["read_seq"]),
+        isGone: row["is_gone"] === 1,
+      }));
+  }
+
+  messages(): OwnMessage[] {
+    return this.#file
+      .all("select room, core from messages where profile = ? order by number", this.#id)
+      .map((row) => ({ room: bytes(row["room"]), core: bytes(row["core"]) }));
+  }
+
+  say(messages: readonly OwnMessage[]): void {
+    this.#file.transact(() => {
+      for (const { room, core } of messages) {
+        this.#file.run(
+          "insert into messages (profile, room, message_id, core) values (?, ?, ?, ?)",
+          ...[this.#id, room, messageIdOf(core), core],
+        );
+      }
+    });
+  }
+
+  settle(messageIds: readonly Uint8Array[]): void {
+    this.#file.transact(() => this.#settle(messageIds));
+  }
+
+  enter(room: Uint8Array, name: string, { seq, hash }: Cursor): void {
+    this.#file.run(
+      `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone)
+        values (?, ?, ?, ?, ?, ?, 0)
+        on conflict do update set name = excluded.name, seq = excluded.seq, hash = excluded.hash,
+          is_gone = 0`,
+      ...[this.#id, room, name, seq, hash, seq],
+    );
+  }
+
+  take({ room, entries, cursor, settled }: Taken): void {
+    this.#file.transact(() => {
+      const id = this.#stand(room, cursor);
+      this.#insert(id, entries);
+      this.#settle(settled);
+      const oldest = cursor.seq - this.#entriesMax;
+      this.#file.run("delete from entries where room = ? and seq <= ?", id, oldest);
+    });
+  }
+
+  takeEarlier(room: Uint8Array, entries: readonly ClientEntry[]): void {
+    this.#file.transact(() => {
+      const row = this.#room(room);
+      if (!row) return;
+      const oldest = Number(row["seq"]) - this.#entriesMax;
+      const [id, kept] = [Number(row["id"]), entries.filter(({ seq }) => seq > oldest)];
+      this.#insert(id, kept);
+      // What came after them may erase and edit them.
+      for (const { core } of kept) this.#reconsider(id, core.messageId);
+    });
+  }
+
+  reset(room: Uint8Array, cursor: Cursor): number {
+    return this.#file.transact(() => {
+      const id = this.#stand(room, cursor);
+      const { seq } = cursor;
+      this.#file.run("update rooms set read_seq = min(read_seq, ?) where id = ?", seq, id);
+      const dropped = this.#file.run("delete from entries where room = ? and seq > ?", id, seq);
+      const edited = this.#file.all(
+        `select ${entryColumns} from ${entryTables} where entries.room = ? and edited_by > ?`,
+        ...[id, seq],
+      );
+      for (const row of edited) this.#setText(id, toEntry(row));
+      return dropped;
+    });
+  }
+
+  read(room: Uint8Array, seq: number): void {
+    this.#file.run(
+      "update rooms set read_seq = ? where profile = ? and room = ?",
+      ...[seq, this.#id, room],
+    );
+  }
+
+  leave(room: Uint8Array, messageIds: readonly Uint8Array[]): void {
+    this.#file.transact(() => {
+      this.#file.run(
+        "update rooms set is_gone = 1 where profile = ? and room = ?",
+        ...[this.#id, room],
+      );
+      this.#settle(messageIds);
+    });
+  }
+
+  newest(room: Uint8Array, count: number): KeptEntry[] {
+    return this.#file.all(
+      `select ${entryColumns} from ${entryTables}
+        where profile = ? and rooms.room = ? order by entries.seq desc limit ?`,
+      ...[this.#id, room, count],
+    ).map(toEntry).reverse();
+  }
+
+  hashBefore(room: Uint8Array, seq: number): Uint8Array | undefined {
+    const row = this.#file.get(
+      `select previous from ${entryTables} where profile = ? and rooms.room = ? and entries.seq = ?`,
+      ...[this.#id, room, seq],
+    );
+    return row && bytes(row["previous"]);
+  }
+
+  search({ word, room, limit }: Search): KeptEntry[] {
+    // instr takes every character as it is; like would not.
+    return this.#file.all(
+      `select ${entryColumns} from ${entryTables}
+        where profile = ? and not is_gone and (? is null or rooms.room = ?)
+          and instr(folded, ?) > 0
+        order by time_ms desc, entries.seq desc limit ?`,
+      ...[this.#id, room ?? null, room ?? null, fold(word), limit],
+    ).map(toEntry);
+  }
+
+  oldestMs(): number | undefined {
+    // Time never goes back within a room, so its first entry is its oldest.
+    const row = this.#file.get(
+      `select min(time_ms) as ms from (
+        select (select time_ms from entries where entries.room = rooms.id order by seq limit 1) time_ms
+          from rooms where profile = ? and not is_gone)`,
+      this.#id,
+    );
+    return typeof row?.["ms"] === "number" ? row["ms"] : undefined;
+  }
+
+  close(): void {
+    this.#release();
+  }
+
+  #room(room: Uint8Array): Row | undefined {
+    return this.#file.get(
+      "select id, seq from rooms where profile = ? and room = ?",
+      ...[this.#id, room],
+    );
+  }
+
+  /** Moves a room's cursor; the room's row. */
+  #stand(room: Uint8Array, { seq, hash }: Cursor): number {
+    const row = this.#file.get(
+      "update rooms set seq = ?, hash = ? where profile = ? and room = ? returning id",
+      ...[seq, hash, this.#id, room],
+    );
+    if (!row) throw new Error("Cannot keep entries because their room has not been entered");
+    return Number(row["id"]);
+  }
+
+  #settle(messageIds: readonly Uint8Array[]): void {
+    for (const id of messageIds) {
+      this.#file.run("delete from messages where profile = ? and message_id = ?", this.#id, id);
+    }
+  }
+
+  /** Keeps entries; they may erase and edit what came before them. */
+  #insert(room: number, entries: readonly ClientEntry[]): void {
+    for (const entry of entries) this.#insertOne(room, entry);
+    for (const { core: { content, target } } of entries) {
+      if (target && changing.includes(content)) this.#reconsider(room, target);
+    }
+  }
+
+  #insertOne(room: number, entry: ClientEntry): void {
+    const { seq, timeMs, deviceId, core, isErased, previous, author, verified, isOwn } = entry;
+    const text = textOf(entry);
+    this.#file.run(
+      `insert or ignore into entries (room, seq, time_ms, device_id, message_id, content, target,
+          core, is_erased, previous, user_id, author, verified, is_own, text, folded)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...[room, seq, timeMs, deviceId, core.messageId, core.content, core.target ?? null],
+      ...[core.bytes, Number(isErased), previous, author?.userId ?? null, author?.name ?? null],
+      ...[verified, Number(isOwn), text ?? null, text === undefined ? null : fold(text)],
+    );
+  }
+
+  /** Erases and edits an entry by what is kept that names it. */
+  #reconsider(room: number, messageId: Uint8Array): void {
+    const naming = this.#all(room, `target = ? and ${isChange} order by +entries.seq`, messageId);
+    if (naming.length === 0) return;
+    const [target] = this.#all(room, "message_id = ? order by +entries.seq limit 1", messageId);
+    if (!target) return;
+    if (naming.some((entry) => isDeletion(entry) && entry.seq > target.seq)) {
+      this.#erase(room, target);
+      for (const entry of naming) if (entry.core.content === Content.edit) this.#erase(room, entry);
+    }
+    const original = target.core.content === Content.edit && target.core.target;
+    if (original) this.#reconsider(room, original); // An edit was deleted.
+    this.#setText(room, this.#all(room, "entries.seq = ?", target.seq)[0]!);
+  }
+
+  #erase(room: number, { seq, core, isErased }: KeptEntry): void {
+    if (isErased) return;
+    this.#file.run(
+      "update entries set core = ?, is_erased = 1, text = null, folded = null where room = ? and seq = ?",
+      ...[eraseCore(core).bytes, room, seq],
+    );
+  }
+
+  /** What an entry says now. */
+  #setText(room: number, entry: KeptEntry): void {
+    const edit = this.#all(
+      room,
+      `target = ? and ${isChange} order by +entries.seq desc`,
+      entry.core.messageId,
+    )
+      .find((edit) => mayEdit(edit, entry));
+    const text = edit ? payloadText(edit.core) : textOf(entry);
+    this.#file.run(
+      "update entries set text = ?, folded = ?, edited_by = ? where room = ? and seq = ?",
+      ...[text ?? null, text === undefined ? null : fold(text), edit?.seq ?? null],
+      ...[room, entry.seq],
+    );
+  }
+
+  /** The `+` in an order keeps SQLite from reading the whole room in that order. */
+  #all(room: number, where: string, value: Uint8Array | number): KeptEntry[] {
+    return this.#file.all(
+      `select ${entryColumns} from ${entryTables} where entries.room = ? and ${where}`,
+      ...[room, value],
+    ).map(toEntry);
+  }
+}
+
+function toEntry(row: Row): KeptEntry {
+  const core = decodeCore(bytes(row["core"]));
+  const deviceId = bytes(row["device_id"]);
+  const isErased = row["is_erased"] === 1;
+  const verified = row["verified"] as Verified;
+  const isOfRoom = core.content === Content.changed && verified === "signed" && !isErased;
+  return {
+    room: bytes(row["room_id"]),
+    seq: Number(row["seq"]),
+    timeMs: Number(row["time_ms"]),
+    deviceId,
+    core,
+    isErased,
+    previous: bytes(row["previous"]),
+    author: row["user_id"] === null
+      ? undefined
+      : { deviceId, userId: bytes(row["user_id"]), name: String(row["author"]) },
+    verified,
+    ...(isOfRoom && { change: readChange(core.payload) }),
+    isOwn: row["is_own"] === 1,
+    text: row["text"] === null ? undefined : String(row["text"]),
+    isEdited: row["edited_by"] !== null,
+  };
+}
+
+function bytes(value: Row[string] | undefined): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError("Cannot read what is kept because it is of another kind");
+}

@@ -1,0 +1,217 @@
+import { equal } from "../../protocol/bytes.ts";
+import {
+  Content,
+  contentEventsFrom,
+  decodeCore,
+  type Entry,
+  messageIdOf,
+  payloadStart,
+  Proof,
+} from "../../protocol/entry.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import { owedGraceMs, reactionBytesMax } from "../../protocol/limits.ts";
+import { whoMay } from "../../protocol/may.ts";
+import { encodeControl, type Publish } from "../../protocol/message.ts";
+import { standingOf } from "../asked.ts";
+import type { PeopledRoom } from "../peopled_room.ts";
+import type { Member } from "../member.ts";
+import { can } from "../roles.ts";
+import type { Publication } from "../room.ts";
+
+/** Puts what a member says into the room's log. A refusal names the message. */
+export function publish(member: Member, { room: id, core }: Publish): void {
+  const payloadAt = payloadStart(core); // Throws where it is no core.
+  const room = member.services.hub.find(id);
+  if (!room || !member.rooms.has(room)) {
+    // A full room holds up those who are in it, and would not hold up others.
+    const text = "Join the room before you say something in it.";
+    if (room) forgive(member, room, core);
+    return refuse(member, core, new ProtocolError("forbidden", text));
+  }
+  const refusal = refusalOf(member, room, core, payloadAt);
+  if (refusal && !member.publishes.wasTaken(messageIdOf(core))) {
+    if (refusal.retryAfterMs === undefined) forgive(member, room, core);
+    return refuse(member, core, refusal);
+  }
+  const examine = refusal
+    ? repetition(member, room, core, refusal)
+    : examination(member, room, core);
+  room.room.publish({
+    deviceId: member.person.deviceId,
+    core,
+    ...(examine && { examine }),
+    onRepeated(seq) {
+      forgive(member, room, core);
+      member.send(encodeControl("stored", { room: id, messageId: messageIdOf(core), seq }));
+    },
+    onRefused(error) {
+      if (error.retryAfterMs === undefined) forgive(member, room, core);
+      else if (!owedIn(member, room)) owe(member, room, messageIdOf(core), error.retryAfterMs);
+      refuse(member, core, error);
+    },
+  });
+}
+
+function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void {
+  const { code, message: text, retryAfterMs = 0 } = refusal;
+  const messageId = messageIdOf(core);
+  member.send(encodeControl("error", { code, text, messageId, retryAfterMs }));
+}
+
+/**
+ * Nothing more is taken in this room before this message comes again. It is not waited for much longer
+ * than it was told to wait: its author may have seen it in the log, and will never send it again.
+ */
+function owe(member: Member, room: PeopledRoom, messageId: Uint8Array, retryAfterMs: number): void {
+  const untilMs = member.services.clock.now() + retryAfterMs + owedGraceMs;
+  member.owed.set(room, { messageId: messageId.slice(), untilMs });
+}
+
+/** What is waited for in a room, if anything still is. */
+function owedIn({ owed, services }: Member, room: PeopledRoom): Uint8Array | undefined {
+  const { messageId, untilMs = 0 } = owed.get(room) ?? {};
+  return services.clock.now() > untilMs ? undefined : messageId;
+}
+
+/** A message that will never be taken is not waited for. */
+function forgive(member: Member, room: PeopledRoom, core: Uint8Array): void {
+  const owed = member.owed.get(room);
+  if (owed && equal(owed.messageId, messageIdOf(core))) member.owed.delete(room);
+}
+
+/** What speaks against a publish now. */
+function refusalOf(
+  member: Member,
+  room: PeopledRoom,
+  core: Uint8Array,
+  payloadAt: number,
+): ProtocolError | undefined {
+  if (core[1] !== Proof.signature || core[2]! >= contentEventsFrom) {
+    return new ProtocolError("forbidden", "Only signed messages may be published here.");
+  }
+  if (core[2] === Content.reaction && core.length - payloadAt > reactionBytesMax) {
+    return new ProtocolError("too_large", "A reaction is an emoji or a short word.");
+  }
+  return silenceOf(member, room) ?? hurryOf(member, room, messageIdOf(core));
+}
+
+/** Why somebody may not write in a room at all. */
+function silenceOf(member: Member, room: PeopledRoom): ProtocolError | undefined {
+  const { services, user } = member;
+  const standing = standingOf(services, member, room);
+  if (!can(standing, "member")) return new ProtocolError("forbidden", whoMay("member"));
+  if (room.isAnnounce && !can(standing, "moderator")) {
+    const text = `This room is for announcements. ${whoMay("moderator")}`;
+    return new ProtocolError("forbidden", text);
+  }
+  const mutedMs = (services.hub.membership(room, user)?.mutedUntilMs ?? 0) - services.clock.now();
+  if (mutedMs <= 0) return undefined;
+  const text = mutedMs > 365 * 24 * 3600_000
+    ? "You may read here, but not write: a moderator has muted you."
+    : `A moderator has muted you here for another ${Math.ceil(mutedMs / 60_000)} minutes.`;
+  return new ProtocolError("forbidden", text);
+}
+
+/** Why somebody has to wait. */
+function hurryOf(
+  member: Member,
+  room: PeopledRoom,
+  messageId: Uint8Array,
+): ProtocolError | undefined {
+  const { publishes, owed } = member;
+  const waitedFor = owedIn(member, room);
+  const isNext = !waitedFor || equal(waitedFor, messageId);
+  const retryAfterMs = isNext
+    ? slownessOf(member, room) || publishes.tryTakeMessage(messageId)
+    : publishes.waitMs();
+  if (isNext && retryAfterMs === 0) {
+    if (room.slowMs > 0) noteSaid(member, room);
+    owed.delete(room);
+    return undefined;
+  }
+  if (isNext) owe(member, room, messageId, retryAfterMs);
+  return new ProtocolError("slow_down", undefined, { retryAfterMs });
+}
+
+/** How long somebody still has to wait where there is a pause between two messages. */
+function slownessOf({ services, user }: Member, room: PeopledRoom): number {
+  const { clock, hub } = services;
+  const membership = room.slowMs > 0 ? hub.membership(room, user) : undefined;
+  if (!membership || can(standingOf(services, { user }, room), "moderator")) return 0;
+  const passedMs = clock.now() - membership.saidMs;
+  // Less than none: the clock was set back.
+  return passedMs < 0 ? 0 : Math.max(0, room.slowMs - passedMs);
+}
+
+function noteSaid({ services: { hub, clock }, user }: Member, room: PeopledRoom): void {
+  const membership = hub.membership(room, user);
+  if (membership) membership.saidMs = clock.now();
+}
+
+/**
+ * What was taken before is not refused when it comes again, because the log may have it: that is looked
+ * at first. Nothing else is let in by the id of something said before, in another room say, or by another
+ * device of the user.
+ */
+function repetition(
+  member: Member,
+  room: PeopledRoom,
+  core: Uint8Array,
+  refusal: ProtocolError,
+): Publication["examine"] {
+  return async () => await isInLog(member, room, core) ? {} : refusal;
+}
+
+/** Whether the log has this device's copy of a message. */
+async function isInLog(
+  { services: { store }, person }: Member,
+  room: PeopledRoom,
+  core: Uint8Array,
+): Promise<boolean> {
+  const entry = await store.find(room.id, messageIdOf(core));
+  return entry !== undefined && equal(entry.deviceId, person.deviceId);
+}
+
+/** What has to be looked at in the log first: whose entry it is that is edited or deleted. */
+function examination(
+  member: Member,
+  room: PeopledRoom,
+  core: Uint8Array,
+): Publication["examine"] {
+  const content = core[2]!;
+  if (content !== Content.edit && content !== Content.deletion) return undefined;
+  const { target } = decodeCore(core);
+  return async () => {
+    const entry = target && await member.services.store.find(room.id, target);
+    const found = effectOn(entry, content, member, room);
+    const isRepeated = found instanceof ProtocolError && await isInLog(member, room, core);
+    return isRepeated ? {} : found;
+  };
+}
+
+/** What an edit or a deletion does to an entry, or what speaks against it. */
+function effectOn(
+  entry: Entry | undefined,
+  content: number,
+  { services, user }: Member,
+  room: PeopledRoom,
+): Pick<Publication, "erases"> | ProtocolError {
+  const refused = (text: string) => new ProtocolError("forbidden", text);
+  if (!entry) return refused("What you mean is no longer kept here.");
+  if (entry.core.content >= contentEventsFrom) {
+    return refused("Nobody said this: it is the server's own account.");
+  }
+  const author = services.people.behind(entry.deviceId);
+  const isOwn = author && equal(author.userId, user.id);
+  if (content === Content.edit) {
+    if (entry.isErased) return refused("What you mean has been deleted.");
+    const { content: of } = entry.core;
+    if (of !== Content.text && of !== Content.action) {
+      return refused("Only a message can be edited.");
+    }
+    return isOwn ? {} : refused("You may edit only what you said.");
+  }
+  const mayErase = isOwn || can(standingOf(services, { user }, room), "moderator");
+  if (mayErase) return { erases: entry.seq };
+  return refused(`You may delete only what you said. ${whoMay("moderator")}`);
+}

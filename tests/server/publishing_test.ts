@@ -1,0 +1,162 @@
+import { assertEquals } from "@std/assert";
+import { Content, encodeCore, Proof } from "../../protocol/entry.ts";
+import { decodeMessages } from "../../protocol/message.ts";
+import { publish } from "../../server/handlers/publish.ts";
+import type { Member } from "../../server/member.ts";
+import type { PeopledRoom } from "../../server/peopled_room.ts";
+import { PublishBudget } from "../../server/publish_budget.ts";
+import { Writer } from "../../server/fanout/writer.ts";
+import { numbered } from "../fixtures/bytes.ts";
+import { Core, type Somebody } from "../fixtures/core.ts";
+import { Wire } from "../fixtures/memory_link.ts";
+
+/** A session of somebody's that reads some rooms, and what it was told. */
+interface Session extends Member {
+  readonly told: string[];
+}
+
+/** @param publishes shared by the sessions of a user */
+function session(
+  { services, clock }: Core,
+  { user, person, remote }: Somebody,
+  rooms: readonly PeopledRoom[],
+  publishes = new PublishBudget(clock, 1, 100),
+): Session {
+  const told: string[] = [];
+  const seal = (messages: Uint8Array) => Promise.resolve([messages]);
+  return {
+    ...{ services, user, person: person!, remote, publishes, told },
+    rooms: new Set(rooms),
+    owed: new Map(),
+    writer: new Writer(new Wire("session").near, seal, clock, () => {}),
+    typedMs: 0,
+    isLeaving: false,
+    send(bytes) {
+      for (const message of decodeMessages(bytes)) {
+        told.push(message.type === "error" ? message.code : message.type);
+      }
+    },
+    end() {},
+    fail() {},
+  };
+}
+
+/** Says something; what the room's log has of it afterwards, and what the session was told. */
+async function say(
+  member: Session,
+  room: PeopledRoom,
+  id: number,
+  { content = Content.text, text = "hello", target = -1 }: {
+    content?: number;
+    text?: string;
+    target?: number | Uint8Array;
+  } = {},
+): Promise<string> {
+  const at = typeof target === "number" ? numbered(16, target) : target;
+  const core = encodeCore({
+    proof: Proof.signature,
+    content,
+    messageId: numbered(16, id),
+    ...(target !== -1 && { target: at }),
+    payload: new TextEncoder().encode(text),
+  }, new Uint8Array(64));
+  const { store } = member.services;
+  const before = (await store.end(room.id)).seq;
+  publish(member, { type: "publish", room: room.id, core });
+  await room.flushed();
+  const isKept = (await store.end(room.id)).seq > before;
+  return isKept ? "kept" : member.told.at(-1) ?? "nothing";
+}
+
+/** A room of Olga's in which Max is a member, as he is in the lobby. */
+async function scene() {
+  const core = await Core.open();
+  const olga = core.somebody("Olga");
+  const max = core.somebody("Max", undefined, 7);
+  const team = await core.room("team", olga, [[max, "member"]]);
+  const { lobby } = core.services.hub;
+  const publishes = new PublishBudget(core.clock, 1, 100);
+  const rooms = [lobby, team];
+  return {
+    core,
+    olga: session(core, olga, rooms),
+    max: session(core, max, rooms, publishes),
+    phone: session(core, core.somebody("Max", undefined, 7), rooms, publishes),
+    team,
+    lobby,
+    ask: (command: string, args: Record<string, unknown>) => core.ask(olga, command, args, team),
+  };
+}
+
+/** What keeps Max from writing in the room. */
+const silences: readonly [command: string, args: Record<string, unknown>, told: string][] = [
+  ["role", { user: "Max", role: "reader" }, "forbidden"],
+  ["mute", { user: "Max" }, "forbidden"],
+  ["announce", { isOn: true }, "forbidden"],
+  ["slow", { everyMs: 60_000 }, "slow_down"],
+];
+
+for (const [command, args, told] of silences) {
+  Deno.test(`who may not write writes nothing by the id of something said before: ${command}`, async () => {
+    const { core, max, phone, team, lobby, ask } = await scene();
+    using _ = core;
+    assertEquals(await say(max, team, 1), "kept");
+    assertEquals(await say(max, lobby, 2), "kept");
+    const edit = { content: Content.edit, target: 99 };
+    assertEquals(await say(max, team, 3, edit), "forbidden");
+    await ask(command, args);
+    if (command === "slow") assertEquals(await say(max, team, 4), "kept");
+    assertEquals(await say(max, team, 2, { text: "in another room" }), told);
+    assertEquals(await say(phone, team, 1, { text: "by another device" }), told);
+    assertEquals(await say(max, team, 3, { text: "refused before" }), told);
+    assertEquals(await say(max, team, 1), "stored", "It is in the log, as its author is told.");
+  });
+}
+
+Deno.test("what was deleted is not brought back by an edit", async () => {
+  const { core, olga, max, team } = await scene();
+  using _ = core;
+  assertEquals(await say(max, team, 1, { text: "spam" }), "kept");
+  assertEquals(
+    await say(olga, team, 2, { content: Content.deletion, target: 1, text: "" }),
+    "kept",
+  );
+  assertEquals(
+    await say(max, team, 3, { content: Content.edit, target: 1, text: "spam" }),
+    "forbidden",
+  );
+});
+
+Deno.test("nobody deletes what the server says of a room", async () => {
+  const { core, olga, team, ask } = await scene();
+  using _ = core;
+  await ask("mute", { user: "Max" });
+  await team.flushed();
+  const { seq } = await core.store.end(team.id);
+  const { rows } = (await core.store.readBack(team.id, seq + 1, 1, 1000))!;
+  const id = rows.subarray(4 + 4 + 16 + 4, 4 + 4 + 16 + 4 + 16);
+  const deletion = { content: Content.deletion, target: id, text: "" };
+  assertEquals(await say(olga, team, 1, deletion), "forbidden");
+});
+
+Deno.test("who has to wait in a slow room waits no less after leaving and coming again", async () => {
+  const { core, max, team, ask } = await scene();
+  using _ = core;
+  await ask("slow", { everyMs: 60_000 });
+  assertEquals(await say(max, team, 1), "kept");
+  await core.services.hub.dismiss(team, max.user, undefined);
+  await core.services.hub.admit(team, max.user, max.person);
+  await team.flushed();
+  max.rooms.add(team);
+  assertEquals(await say(max, team, 2), "slow_down");
+});
+
+Deno.test("a clock that was set back lets nobody wait for the time until then", async () => {
+  const { core, max, team, ask } = await scene();
+  using _ = core;
+  await ask("slow", { everyMs: 1000 });
+  await team.flushed();
+  core.services.hub.membership(team, max.user)!.saidMs = core.clock.now() + 24 * 3600_000;
+  assertEquals(await say(max, team, 1), "kept");
+  assertEquals(await say(max, team, 2), "slow_down");
+});

@@ -1,0 +1,104 @@
+import { assertEquals } from "@std/assert";
+import { decodeMessages } from "../../protocol/message.ts";
+import { newId } from "../../server/people.ts";
+import { MemoryStore } from "../../server/store/memory.ts";
+import type { Attendee } from "../../server/hub.ts";
+import type { Member } from "../../server/member.ts";
+import { seen } from "../../server/handlers/reading.ts";
+import { numbered } from "../fixtures/bytes.ts";
+import { codeOf, Core, operator } from "../fixtures/core.ts";
+
+Deno.test("who is in the lobby can be asked while somebody forgotten is still shown there", async () => {
+  using core = await Core.open();
+  const { lobby } = core.services.hub;
+  const [olga, max] = [core.somebody("Olga"), core.somebody("Max")];
+  for (const { person } of [olga, max]) lobby.presence.arrive(person!);
+  await core.ask(operator, "forget", { user: "Max" });
+  lobby.presence.depart(max.person!, false);
+  const { members = [] } = await core.ask(olga, "who", {}, lobby);
+  assertEquals((members as { name: string }[]).map(({ name }) => name), ["Olga"]);
+});
+
+/** What somebody says that they have, in a log of two entries, and what is noted of that. */
+const claims: readonly [delivered: number, read: number, noted: readonly [number, number]][] = [
+  [1, 0, [1, 0]],
+  [2, 2, [2, 2]],
+  [1, 2, [1, 1]],
+  [3, 3, [2, 2]],
+  [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, [2, 2]],
+];
+
+for (const [delivered, read, noted] of claims) {
+  Deno.test(`nobody has more of a log than there is: ${delivered}, ${read}`, async () => {
+    using core = await Core.open();
+    const [olga, max] = [core.somebody("Olga"), core.somebody("Max")];
+    const room = await core.room("team", olga, [[max, "member"]]);
+    const { hub } = core.services;
+    hub.announce(room, { by: "Olga", act: "topic" });
+    await room.flushed();
+    const member = { ...max, services: core.services, rooms: new Set([room]) };
+    seen(member as unknown as Member, { room: room.id, delivered, read });
+    await room.room.reached();
+    const membership = hub.membership(room, max.user)!;
+    assertEquals([membership.delivered, membership.read], noted);
+  });
+}
+
+Deno.test("who is not in a room is not told that it was closed", async () => {
+  using core = await Core.open();
+  const { hub } = core.services;
+  const [olga, max, eve] = [core.somebody("Olga"), core.somebody("Max"), core.somebody("Eve")];
+  const told: string[] = [];
+  for (const { name, user, person } of [olga, max, eve]) {
+    const send = () => void told.push(name);
+    hub.enter({ user, person, rooms: new Set(), send } as unknown as Attendee);
+  }
+  const room = await core.room("secret", olga, [[max, "member"]]);
+  await core.ask(olga, "close", {}, room);
+  assertEquals(told, ["Olga", "Max"]);
+  assertEquals(hub.roomsOf(max.user), [hub.lobby]);
+});
+
+Deno.test("who is sent out while coming in is told so last", async () => {
+  using core = await Core.open();
+  const { hub } = core.services;
+  const [olga, max] = [core.somebody("Olga"), core.somebody("Max")];
+  const room = await core.room("team", olga);
+  const told: string[] = [];
+  const send = (bytes: Uint8Array) =>
+    void told.push(...decodeMessages(bytes).map(({ type }) => type));
+  const { user, person } = max;
+  hub.enter({ user, person, rooms: new Set(), send } as unknown as Attendee);
+  const [joined] = await Promise.all([
+    codeOf(core.ask(max, "join", { name: "team" })),
+    core.ask(olga, "kick", { user: "Max" }, room),
+  ]);
+  assertEquals([joined, ...told], ["forbidden", "removed"]);
+});
+
+Deno.test("a flood of new names leaves nobody in rooms whom nobody knows any more", async () => {
+  const store = new MemoryStore(1e7);
+  using core = await Core.open(store);
+  const { hub, people, watermarks } = core.services;
+  for (let at = 0; at < 1003; at++) {
+    const deviceId = newId();
+    const deviceKey = numbered(32);
+    const certificate = numbered(64);
+    const given = { name: `n${at}`, userKey: numbered(32, at), deviceId, deviceKey, certificate };
+    const { user } = people.login(given, () => {}, at);
+    const membership = hub.membership(hub.lobby, user)!;
+    watermarks.rise(hub.lobby, membership, 1, 1);
+    if (at > 998) await hub.create(`room${at}`, user);
+    if (at > 998) await hub.admit(hub.named("room999")!, user, people.behind(deviceId)!);
+    await watermarks.save();
+    people.logout(user, at);
+  }
+  const known = (id: Uint8Array) => people.withId(id) !== undefined;
+  using again = await Core.open(store);
+  for (const one of [hub, again.services.hub]) {
+    assertEquals(one.lobby.members.size, 1000);
+    for (const { members } of one.all()) {
+      assertEquals([...members.values()].filter(({ userId }) => !known(userId)), []);
+    }
+  }
+});
