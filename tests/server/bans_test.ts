@@ -99,7 +99,7 @@ for (const [remote, range, isInside] of insides) {
 }
 
 Deno.test("what has no address is in no range", () => {
-  for (const remote of ["", "memory", "server", "unix:/tmp/x"]) {
+  for (const remote of ["", "memory", "server", "unix:x"]) {
     assertEquals(addressOf(remote), undefined, remote);
   }
 });
