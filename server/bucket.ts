@@ -16,6 +16,12 @@ export class TokenBucket {
     this.#atMs = clock.now();
   }
 
+  /** Whether nothing was taken, or all of it has come back. */
+  get isFull(): boolean {
+    this.#refill();
+    return this.#tokens >= this.#burst;
+  }
+
   /** Takes one if there is one: 0. Else takes nothing: ms until there will be. */
   tryTake(): number {
     const waitMs = this.waitMs();

@@ -71,13 +71,18 @@ export interface Received {
   readonly run: () => Promise<void>;
 }
 
+/** For each new budget so many old ones are looked at: what is not used any more does not pile up. */
+const budgetsLookedAt = 4;
+/** Who comes back after a broken connection may send again what was taken before. */
+const budgetKeptMs = 120_000;
+
 /** MUST let nobody in who breaks a rule; MUST keep nothing of the way in once a session has begun. */
 export class Reception {
   readonly #options: ReceptionOptions;
   readonly #clock: Clock;
   readonly #admission: Admission;
-  /** Publishes of a user, kept while the user is connected. */
-  readonly #publishes = new WeakMap<User, PublishBudget>();
+  /** Publishes of users who are connected, or were a moment ago; the one looked at last at the end. */
+  readonly #publishes = new Map<User, PublishBudget>();
   /** Logins from an address. */
   readonly #logins: AddressBudgets<TokenBucket>;
   /** What classic guests from an address publish: who they are tells only the address. */
@@ -288,11 +293,22 @@ export class Reception {
     this.#options.services.people.logout(user, this.#clock.now());
   }
 
+  /** Forgets some of those that would be new ones if their users came again. */
+  #forgetBudgets(): void {
+    for (const [user, budget] of [...this.#publishes.entries().take(budgetsLookedAt)]) {
+      this.#publishes.delete(user);
+      const awayMs = this.#clock.now() - user.lastSeenMs;
+      const isUsed = user.sessions > 0 || awayMs < budgetKeptMs || !budget.isFull;
+      if (isUsed) this.#publishes.set(user, budget);
+    }
+  }
+
   #newSession(link: Link, pair: Pair, user: User, person: Person): Session {
     const { rules, services } = this.#options;
     const clock = this.#clock;
     let publishes = this.#publishes.get(user);
     if (!publishes) {
+      this.#forgetBudgets();
       publishes = this.#newBudget();
       this.#publishes.set(user, publishes);
     }

@@ -117,3 +117,13 @@ Deno.test("a publish budget knows as many messages as a client sends ahead", () 
   for (const id of ids) assertEquals(budget.tryTakeMessage(id), 0);
   assertEquals(ids.map((id) => budget.wasTaken(id)), ids.map((_, at) => at > 0));
 });
+
+Deno.test("a bucket is full before anything was taken, and again when all has come back", async () => {
+  const clock = new FakeClock();
+  const bucket = new TokenBucket(clock, 1, 2);
+  assertEquals(bucket.isFull, true);
+  bucket.tryTake();
+  assertEquals(bucket.isFull, false);
+  await clock.advance(1_000);
+  assertEquals(bucket.isFull, true);
+});
