@@ -428,7 +428,11 @@ export class Client {
 
   #refused(messageId: Uint8Array, { code, text, retryAfterMs }: Control<"error">): void {
     const message = this.#outbox.find(messageId);
-    if (!message) return;
+    if (!message) {
+      // It has been seen in the log, and does not come again: in this session the server would wait for it.
+      if (passing.includes(code)) this.#session?.close();
+      return;
+    }
     if (passing.includes(code)) {
       this.#outbox.slowDown(messageId, retryAfterMs);
       if (code === "slow_down" || this.#isDelayed) return;

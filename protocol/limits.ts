@@ -148,9 +148,6 @@ export const typingMsMin = 2_000;
 /** How far members have a room's log is kept so much later, together. */
 export const watermarksDelayMs = 5_000;
 
-/** A message that was refused as too fast is waited for so much longer than its author was told to. */
-export const owedGraceMs = 60_000;
-
 /** A reaction to a message. */
 export const reactionBytesMax = 64;
 

@@ -4,10 +4,10 @@ import type { PeopledRoom } from "./peopled_room.ts";
 import type { PublishBudget } from "./publish_budget.ts";
 import type { Services } from "./services.ts";
 
-/** A message that is waited for, and how long. */
+/** A message that is waited for, and the how-manieth of the session it was. */
 export interface Owed {
   readonly messageId: Uint8Array;
-  readonly untilMs: number;
+  readonly number: number;
 }
 
 /** A logged-in session, as the handlers of messages see it. */
@@ -22,6 +22,8 @@ export interface Member extends Attendee {
    * order is lost.
    */
   readonly owed: Map<PeopledRoom, Owed>;
+  /** How many messages it has published, refused ones too. */
+  published: number;
   /** When it last told that its user types. */
   typedMs: number;
   /** The user is leaving for good, not only for a moment. */

@@ -75,6 +75,7 @@ export class Session implements Member {
   isLeaving = false;
   typedMs = 0;
   readonly owed = new Map<PeopledRoom, Owed>();
+  published = 0;
   readonly #options: SessionOptions;
   /** What it may ask for. A refused publish asks for an answer too, but costs little. */
   readonly #requests: TokenBucket;

@@ -9,7 +9,7 @@ import {
   Proof,
 } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { owedGraceMs, reactionBytesMax } from "../../protocol/limits.ts";
+import { reactionBytesMax } from "../../protocol/limits.ts";
 import { whoMay } from "../../protocol/may.ts";
 import { encodeControl, type Publish } from "../../protocol/message.ts";
 import { standingOf } from "../asked.ts";
@@ -28,6 +28,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     if (room) forgive(member, room, core);
     return refuse(member, core, new ProtocolError("forbidden", text));
   }
+  const number = ++member.published;
   const refusal = refusalOf(member, room, core, payloadAt);
   if (refusal && !member.publishes.wasTaken(messageIdOf(core))) {
     if (refusal.retryAfterMs === undefined) forgive(member, room, core);
@@ -46,7 +47,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     },
     onRefused(error) {
       if (error.retryAfterMs === undefined) forgive(member, room, core);
-      else if (!owedIn(member, room)) owe(member, room, messageIdOf(core), error.retryAfterMs);
+      else owe(member, room, messageIdOf(core), number);
       refuse(member, core, error);
     },
   });
@@ -59,18 +60,12 @@ function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void 
 }
 
 /**
- * Nothing more is taken in this room before this message comes again. It is not waited for much longer
- * than it was told to wait: its author may have seen it in the log, and will never send it again.
+ * Nothing more is taken in this room before this message comes again, or its session ends. Of several the
+ * first counts: what was taken may be refused later than what came behind it.
  */
-function owe(member: Member, room: PeopledRoom, messageId: Uint8Array, retryAfterMs: number): void {
-  const untilMs = member.services.clock.now() + retryAfterMs + owedGraceMs;
-  member.owed.set(room, { messageId: messageId.slice(), untilMs });
-}
-
-/** What is waited for in a room, if anything still is. */
-function owedIn({ owed, services }: Member, room: PeopledRoom): Uint8Array | undefined {
-  const { messageId, untilMs = 0 } = owed.get(room) ?? {};
-  return services.clock.now() > untilMs ? undefined : messageId;
+function owe({ owed }: Member, room: PeopledRoom, messageId: Uint8Array, number: number): void {
+  if (number > (owed.get(room)?.number ?? Infinity)) return;
+  owed.set(room, { messageId: messageId.slice(), number });
 }
 
 /** A message that will never be taken is not waited for. */
@@ -119,7 +114,7 @@ function hurryOf(
   messageId: Uint8Array,
 ): ProtocolError | undefined {
   const { publishes, owed } = member;
-  const waitedFor = owedIn(member, room);
+  const waitedFor = owed.get(room)?.messageId;
   const isNext = !waitedFor || equal(waitedFor, messageId);
   const retryAfterMs = isNext
     ? slownessOf(member, room) || publishes.tryTakeMessage(messageId)
@@ -129,7 +124,7 @@ function hurryOf(
     owed.delete(room);
     return undefined;
   }
-  if (isNext) owe(member, room, messageId, retryAfterMs);
+  if (!waitedFor) owe(member, room, messageId, member.published);
   return new ProtocolError("slow_down", undefined, { retryAfterMs });
 }
 

@@ -28,6 +28,7 @@ function session(
     ...{ services, user, person: person!, remote, publishes, told },
     rooms: new Set(rooms),
     owed: new Map(),
+    published: 0,
     writer: new Writer(new Wire("session").near, seal, clock, () => {}),
     typedMs: 0,
     isLeaving: false,

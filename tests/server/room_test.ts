@@ -130,6 +130,7 @@ Deno.test("an edit that is in the log is no refusal when it comes again after it
     services: server.services,
     rooms: new Set([team]),
     owed: new Map(),
+    published: 0,
     publishes: new PublishBudget(server.clock, 1_000, 1_000),
     send: (message: Uint8Array) => told.push(decodeMessages(message)[0]!.type),
   } as unknown as Parameters<typeof publish>[0];
@@ -159,6 +160,7 @@ Deno.test("what a full disk refused is not waited for once it has come again", a
     services: server.services,
     rooms: new Set([team]),
     owed,
+    published: 0,
     publishes: new PublishBudget(server.clock, 1, 1),
     send: () => {},
   } as unknown as Parameters<typeof publish>[0];
@@ -181,4 +183,27 @@ Deno.test("who is sent out of a room while away is not waited for there", async 
   await server.ask(olga, "kick", { user: "Alice" }, team);
   const { here } = await server.ask(olga, "who", {}, team);
   assertEquals(here, 0 as never);
+});
+
+Deno.test("of what was refused, the message that was said first is waited for", async () => {
+  const store = new FullStore(new MemoryStore(1e6));
+  using server = await Core.open(store);
+  const alice = server.somebody("Alice");
+  const team = await server.room("team", alice);
+  const member = {
+    ...alice,
+    services: server.services,
+    rooms: new Set([team]),
+    owed: new Map(),
+    published: 0,
+    publishes: new PublishBudget(server.clock, 1, 1),
+    send: () => {},
+  } as unknown as Parameters<typeof publish>[0];
+  const say = (number: number) =>
+    publish(member, { type: "publish", room: team.id, core: core(number) });
+  store.isFull = true;
+  say(3); // Taken, and refused by the disk a little later than …
+  say(4); // … this one, which came too fast.
+  await team.room.flushed();
+  assertEquals(member.owed.get(team)?.messageId, idOf(3));
 });
