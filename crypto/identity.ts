@@ -147,9 +147,13 @@ export async function importVerifier(publicKey: Uint8Array): Promise<Verifier | 
     crypto.subtle.verify("Ed25519", key, signature as Bytes, signingInput(kind, fields));
 }
 
+const labelBytes = Object.fromEntries(
+  Object.values(label).map((kind) => [kind, new TextEncoder().encode(kind)]),
+) as Record<Label, Bytes>;
+
 /** Label and fields, each with its length in front as a big-endian u32. */
 function signingInput(kind: Label, fields: readonly Uint8Array[]): Bytes {
-  const parts = [new TextEncoder().encode(kind), ...fields];
+  const parts = [labelBytes[kind], ...fields];
   const input = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
   const view = new DataView(input.buffer);
   let at = 0;

@@ -393,10 +393,17 @@ type Loose<T> =
 /** What a command answers. */
 export type Result<Name extends CommandName> = z.output<(typeof commands)[Name]["result"]>;
 
+/** Made once for each command: a schema compiles itself when it is first used. */
+const argsSchemas = new WeakMap<Command, z.ZodObject>();
+
 /** The schema of a command's arguments as they travel. */
 export function argsSchema(command: Command): z.ZodObject {
+  const known = argsSchemas.get(command);
+  if (known) return known;
   const shape = Object.entries(command.args).map(([key, { schema }]) => [key, schema]);
-  return z.object({ ...Object.fromEntries(shape), ...(command.inRoom && { room: id }) });
+  const schema = z.object({ ...Object.fromEntries(shape), ...(command.inRoom && { room: id }) });
+  argsSchemas.set(command, schema);
+  return schema;
 }
 
 /** Whether there is such a command. */

@@ -321,8 +321,11 @@ export function chainHash(
 }
 
 /** {@link chainHash} of an entry that has been taken apart. */
-export function chainEntry(previous: Uint8Array, entry: Entry): Uint8Array {
+export function chainEntry(
+  previous: Uint8Array,
+  entry: Entry,
+  payloadHash: Uint8Array = payloadHashOf(entry),
+): Uint8Array {
   const { seq, timeMs, deviceId, core } = entry;
-  const { bytes, payloadAt } = core;
-  return chainHash(previous, seq, timeMs, deviceId, bytes, payloadAt, payloadHashOf(entry));
+  return chainHash(previous, seq, timeMs, deviceId, core.bytes, core.payloadAt, payloadHash);
 }

@@ -190,7 +190,10 @@ function upTo(block: Block, seq: number): Block {
 export function hashAfter(block: Block, seq: number): Uint8Array {
   if (seq === block.end.seq) return block.end.hash;
   const rows = block.rows.subarray(0, skipRows(block.rows, seq + 1 - block.firstSeq));
-  return decodeRows(rows, block.firstSeq, block.timeMs).reduce(chainEntry, block.before);
+  return decodeRows(rows, block.firstSeq, block.timeMs).reduce(
+    (hash, entry) => chainEntry(hash, entry),
+    block.before,
+  );
 }
 
 /** Where row number `count` begins. */
