@@ -24,7 +24,7 @@ import type { OwnMessage } from "./store/store.ts";
 export interface SayOptions {
   /** One of {@link Content}; a text where it is not given. */
   readonly content?: number;
-  /** The message id of the entry that it edits, deletes, answers or reacts to. */
+  /** The entry that it edits, deletes, answers or reacts to: `refOf` in protocol/entry.ts. */
   readonly target?: Uint8Array | undefined;
 }
 

@@ -4,7 +4,8 @@
  *
  * ```
  * core    [u8 version][u8 proof][u8 content][u8 flags][message id 16]
- *         [target id 16, if flags & 1][u32 generation][u64 epoch, both if flags & 2]
+ *         [target's device id 16][target's message id 16, both if flags & 1]
+ *         [u32 generation][u64 epoch, both if flags & 2]
  *         [signature 64, if proof = 1][payload]
  * row     [u32 length of the rest][u1 erased][u31 ms after the batch's time][device id 16][core]
  * signed  room id, device id, core without signature and payload, SHA-256(payload)
@@ -56,6 +57,8 @@ const knownFlags = flagTarget | flagEpoch;
 
 /** Bytes of a core's fixed part: version, proof, content, flags, message id. */
 const coreFixedBytes = 4 + idBytes;
+/** Bytes of a {@link refOf}. */
+const refBytes = 2 * idBytes;
 /** Bytes of a row before its core: length, time, device id. */
 const rowFixedBytes = lengthBytes + 4 + idBytes;
 
@@ -65,7 +68,7 @@ export interface Draft {
   /** One of {@link Content}, or a later version's. */
   readonly content: number;
   readonly messageId: Uint8Array;
-  /** The message id of the entry that this one edits, deletes, answers or reacts to. */
+  /** {@link refOf} the entry that this one edits, deletes, answers or reacts to. */
   readonly target?: Uint8Array;
   /** Sealed rooms: which group and which of its epochs. */
   readonly epoch?: { readonly generation: number; readonly epoch: number };
@@ -113,7 +116,7 @@ export function encodeCore(draft: Draft, signature?: Uint8Array): Bytes {
 /** The part of a core that its signature covers, payload aside. */
 export function encodeCoreHead(draft: Draft): Bytes {
   const head = new Uint8Array(
-    coreFixedBytes + (draft.target ? idBytes : 0) + (draft.epoch ? 12 : 0),
+    coreFixedBytes + (draft.target ? refBytes : 0) + (draft.epoch ? 12 : 0),
   );
   head[0] = entryVersion;
   head[1] = draft.proof;
@@ -122,8 +125,9 @@ export function encodeCoreHead(draft: Draft): Bytes {
   head.set(draft.messageId, 4);
   let at = coreFixedBytes;
   if (draft.target) {
+    if (draft.target.length !== refBytes) throw new TypeError("A target is a device's message");
     head.set(draft.target, at);
-    at += idBytes;
+    at += refBytes;
   }
   if (draft.epoch) {
     writeU32(head, at, draft.epoch.generation);
@@ -152,7 +156,7 @@ export function payloadStart(core: Uint8Array): number {
 /** Where a core's signature begins, or would. */
 function signatureStart(core: Uint8Array): number {
   const flags = core[3]!;
-  return coreFixedBytes + (flags & flagTarget ? idBytes : 0) + (flags & flagEpoch ? 12 : 0);
+  return coreFixedBytes + (flags & flagTarget ? refBytes : 0) + (flags & flagEpoch ? 12 : 0);
 }
 
 /** The message id of a core that {@link payloadStart} has checked. */
@@ -160,10 +164,23 @@ export function messageIdOf(core: Uint8Array): Uint8Array {
   return core.subarray(4, coreFixedBytes);
 }
 
-/** The message id of what a core edits, when {@link payloadStart} has checked it; undefined for none. */
+/**
+ * What names an entry in its room: its author's device and the message id that this gave. The message id
+ * alone would not do, since anybody can take another's.
+ */
+export function refOf(deviceId: Uint8Array, messageId: Uint8Array): Bytes {
+  return concat([deviceId, messageId]);
+}
+
+/** The device and the message id that a {@link refOf} is made of. */
+export function partsOf(ref: Uint8Array): { deviceId: Uint8Array; messageId: Uint8Array } {
+  return { deviceId: ref.subarray(0, idBytes), messageId: ref.subarray(idBytes) };
+}
+
+/** {@link refOf} what a core edits, when {@link payloadStart} has checked it; undefined for none. */
 export function editedBy(core: Uint8Array): Uint8Array | undefined {
   const isEdit = core[2] === Content.edit && (core[3]! & flagTarget) !== 0;
-  return isEdit ? core.subarray(coreFixedBytes, coreFixedBytes + idBytes) : undefined;
+  return isEdit ? core.subarray(coreFixedBytes, coreFixedBytes + refBytes) : undefined;
 }
 
 /**
@@ -175,14 +192,14 @@ export function decodeCore(core: Uint8Array): Core {
   const start = payloadStart(core);
   const signatureAt = signatureStart(core);
   const flags = core[3]!;
-  const epochAt = coreFixedBytes + (flags & flagTarget ? idBytes : 0);
+  const epochAt = coreFixedBytes + (flags & flagTarget ? refBytes : 0);
   return {
     version: core[0]!,
     proof: core[1] as Proof,
     content: core[2]!,
     messageId: messageIdOf(core),
     ...(flags & flagTarget && {
-      target: core.subarray(coreFixedBytes, coreFixedBytes + idBytes),
+      target: core.subarray(coreFixedBytes, coreFixedBytes + refBytes),
     }),
     ...(flags & flagEpoch && {
       epoch: { generation: readU32(core, epochAt), epoch: readU64(core, epochAt + 4) },
@@ -290,7 +307,7 @@ export function chainStart(roomId: Uint8Array): Uint8Array {
 }
 
 /** A core's longest header, so that {@link chainHash} can lay it out without allocating. */
-const coreHeaderBytesMax = coreFixedBytes + idBytes + 12 + signatureBytes;
+const coreHeaderBytesMax = coreFixedBytes + refBytes + 12 + signatureBytes;
 const chainFixedBytes = hashBytes + 8 + 8 + idBytes;
 const chainScratch = new Uint8Array(chainFixedBytes + coreHeaderBytesMax + hashBytes);
 

@@ -264,8 +264,7 @@ export class Room {
 
   /** Where a publication is in the log already. */
   async #seqOf({ deviceId, core }: Publication): Promise<number | undefined> {
-    const first = await this.#options.store.find(this.id, messageIdOf(core));
-    return first && equal(first.deviceId, deviceId) ? first.seq : undefined;
+    return (await this.#options.store.find(this.id, deviceId, messageIdOf(core)))?.seq;
   }
 
   /** Sends what is kept nowhere. */

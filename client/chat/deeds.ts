@@ -117,7 +117,7 @@ async function reply(
   const line = lineAt(view, seq) ??
     view.lines.newest((line) => isMessage(line) && !isAuthor(line, scene.self.userId));
   if (!line) throw new Hint("There is nothing to answer yet. /history shows what was said before.");
-  await scene.say(view, text, { target: line.messageId });
+  await scene.say(view, text, { target: line.ref });
 }
 
 async function edit(
@@ -126,7 +126,7 @@ async function edit(
 ): Promise<void> {
   const view = here(scene);
   const line = await ownLine(scene, view, seq);
-  await scene.say(view, text, { content: Content.edit, target: line.messageId });
+  await scene.say(view, text, { content: Content.edit, target: line.ref });
 }
 
 async function remove(scene: Scene, { seq }: { seq: number | undefined }): Promise<void> {
@@ -134,7 +134,7 @@ async function remove(scene: Scene, { seq }: { seq: number | undefined }): Promi
   // Moderators may delete what others said; the server decides that.
   const line = lineAt(view, seq) ?? await ownLine(scene, view, undefined);
   if (!isMessage(line)) throw new Hint(`#${line.seq} is nothing that can be deleted.`);
-  await scene.say(view, "", { content: Content.deletion, target: line.messageId });
+  await scene.say(view, "", { content: Content.deletion, target: line.ref });
 }
 
 async function react(
@@ -144,7 +144,7 @@ async function react(
   const view = here(scene);
   const line = lineAt(view, seq) ?? view.lines.newest(isMessage);
   if (!line) throw new Hint("There is nothing to react to yet.");
-  await scene.say(view, text, { content: Content.reaction, target: line.messageId });
+  await scene.say(view, text, { content: Content.reaction, target: line.ref });
 }
 
 /** A message of one's own: this one, or the last, which may still be on its way. */

@@ -44,7 +44,7 @@ export function showLine(
 /** What somebody did to a line, as a row of its own. */
 function showDeed(view: RoomView, deed: Deed): Shown | undefined {
   const { kind, name, text } = deed;
-  const line = view.lines.withId(deed.target);
+  const line = view.lines.named(deed.target);
   const whose = line && line.name !== name ? ` of ${line.name}` : "";
   const which = line ? `#${line.seq}${whose}` : "an earlier message";
   switch (kind) {
@@ -117,7 +117,7 @@ export const mark: Shown = { kind: "mark" };
 function notesOf(view: RoomView, { text, isEdited, target, reactions }: Line): string[] {
   if (text === undefined) return [];
   const notes = isEdited ? ["edited"] : [];
-  if (target) notes.push(`to ${referOf(view.lines.withId(target))}`);
+  if (target) notes.push(`to ${referOf(view.lines.named(target))}`);
   const counted = [...reactions].map(([name, emoji]) => `${emoji} ${name}`);
   if (counted.length > 0) notes.push(counted.join(", "));
   return notes;

@@ -11,7 +11,8 @@ import { ClientStoreError } from "./store.ts";
 export type Row = Record<string, SQLOutputValue>;
 
 /** Each brings a file from the version of its place in the list to the next. */
-const migrations: readonly string[] = [`
+const migrations: readonly string[] = [
+  `
   create table identities (
     name text primary key, user_secret blob not null, device_secret blob not null
   ) strict;
@@ -40,7 +41,14 @@ const migrations: readonly string[] = [`
     number integer primary key autoincrement, profile integer not null references profiles,
     room blob not null, message_id blob not null, core blob not null, unique (profile, message_id)
   ) strict;
-`];
+`,
+  `
+  -- A target names the device beside the message id: what is kept was laid out otherwise, and is signed
+  -- so. Whatever wrote it was never released.
+  delete from entries;
+  delete from messages;
+`,
+];
 
 /** How long to wait for another process that is changing the file. */
 const busyMs = 5_000;

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Content, decodeCore, messageIdOf } from "../../protocol/entry.ts";
+import { equal } from "../../protocol/bytes.ts";
+import { Content, decodeCore, messageIdOf, partsOf, refOf } from "../../protocol/entry.ts";
 import { keptEntriesMax } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { ClientEntry } from "../events.ts";
@@ -98,7 +99,9 @@ export class SqliteProfile implements Profile {
       const [id, kept] = [Number(row["id"]), entries.filter(({ seq }) => seq > oldest)];
       this.#insert(id, kept);
       // What came after them may erase and edit them.
-      for (const { core } of kept) this.#reconsider(id, core.messageId);
+      for (const { deviceId, core } of kept) {
+        this.#reconsider(id, refOf(deviceId, core.messageId));
+      }
     });
   }
 
@@ -221,10 +224,12 @@ export class SqliteProfile implements Profile {
   }
 
   /** Erases and edits an entry by what is kept that names it. */
-  #reconsider(room: number, messageId: Uint8Array): void {
-    const naming = this.#all(room, `target = ? and ${isChange} order by +entries.seq`, messageId);
+  #reconsider(room: number, ref: Uint8Array): void {
+    const naming = this.#all(room, `target = ? and ${isChange} order by +entries.seq`, ref);
     if (naming.length === 0) return;
-    const [target] = this.#all(room, "message_id = ? order by +entries.seq limit 1", messageId);
+    const { deviceId, messageId } = partsOf(ref);
+    const found = this.#all(room, "message_id = ? order by +entries.seq", messageId);
+    const target = found.find((entry) => equal(entry.deviceId, deviceId));
     if (!target) return;
     if (naming.some((entry) => isDeletion(entry) && entry.seq > target.seq)) {
       this.#erase(room, target);
@@ -248,7 +253,7 @@ export class SqliteProfile implements Profile {
     const edit = this.#all(
       room,
       `target = ? and ${isChange} order by +entries.seq desc`,
-      entry.core.messageId,
+      refOf(entry.deviceId, entry.core.messageId),
     )
       .find((edit) => mayEdit(edit, entry));
     const text = edit ? payloadText(edit.core) : textOf(entry);

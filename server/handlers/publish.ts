@@ -5,6 +5,7 @@ import {
   decodeCore,
   type Entry,
   messageIdOf,
+  partsOf,
   payloadStart,
   Proof,
 } from "../../protocol/entry.ts";
@@ -163,8 +164,7 @@ async function isInLog(
   room: PeopledRoom,
   core: Uint8Array,
 ): Promise<boolean> {
-  const entry = await store.find(room.id, messageIdOf(core));
-  return entry !== undefined && equal(entry.deviceId, person.deviceId);
+  return await store.find(room.id, person.deviceId, messageIdOf(core)) !== undefined;
 }
 
 /** What has to be looked at in the log first: whose entry it is that is edited or deleted. */
@@ -177,11 +177,20 @@ function examination(
   if (content !== Content.edit && content !== Content.deletion) return undefined;
   const { target } = decodeCore(core);
   return async () => {
-    const entry = target && await member.services.store.find(room.id, target);
+    const entry = target && await entryAt(member, room, target);
     const found = effectOn(entry, content, member, room);
     const isRepeated = found instanceof ProtocolError && await isInLog(member, room, core);
     return isRepeated ? {} : found;
   };
+}
+
+function entryAt(
+  { services: { store } }: Member,
+  room: PeopledRoom,
+  target: Uint8Array,
+): Promise<Entry | undefined> {
+  const { deviceId, messageId } = partsOf(target);
+  return store.find(room.id, deviceId, messageId);
 }
 
 /** What an edit or a deletion does to an entry, or what speaks against it. */

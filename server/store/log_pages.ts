@@ -163,11 +163,11 @@ export function erasedIn({ rows, firstSeq }: Block, seq: number): Uint8Array {
   return eraseRow(rows, skipRows(rows, seq - firstSeq));
 }
 
-/** The seqs of a block's entries that edit what has this message id. */
-export function editsIn({ rows, firstSeq, timeMs }: Block, messageId: Uint8Array): number[] {
+/** The seqs of a block's entries that edit what is named so (`refOf` in protocol/entry.ts). */
+export function editsIn({ rows, firstSeq, timeMs }: Block, ref: Uint8Array): number[] {
   return decodeRows(rows, firstSeq, timeMs).filter(({ core }) => {
     const edited = editedBy(core.bytes);
-    return edited && equal(edited, messageId);
+    return edited && equal(edited, ref);
   }).map(({ seq }) => seq);
 }
 

@@ -1,5 +1,5 @@
 import { mapKey } from "../../protocol/bytes.ts";
-import { chainStart, type Entry, messageIdOf } from "../../protocol/entry.ts";
+import { chainStart, type Entry, messageIdOf, refOf } from "../../protocol/entry.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import {
   type Block,
@@ -98,9 +98,10 @@ class Log implements KeptLog {
     const index = this.#indexOf(seq);
     const block = this.#blocks[index];
     if (!block) return;
-    const { messageId } = entryIn(block, seq).core;
+    const { deviceId, core: { messageId } } = entryIn(block, seq);
+    const ref = refOf(deviceId, messageId);
     this.#eraseAt(index, [seq]);
-    for (const [at, block] of this.#blocks.entries()) this.#eraseAt(at, editsIn(block, messageId));
+    for (const [at, block] of this.#blocks.entries()) this.#eraseAt(at, editsIn(block, ref));
   }
 
   #eraseAt(at: number, seqs: readonly number[]): void {
@@ -112,12 +113,10 @@ class Log implements KeptLog {
     }
   }
 
-  find(messageId: Uint8Array): Entry | undefined {
-    const id = mapKey(messageId);
-    let first = Infinity;
-    for (const ids of this.#seqs.values()) first = Math.min(first, ids.get(id) ?? Infinity);
-    const block = this.#blocks[this.#indexOf(first)];
-    return block && entryIn(block, first);
+  find(deviceId: Uint8Array, messageId: Uint8Array): Entry | undefined {
+    const seq = this.#seqs.get(mapKey(deviceId))?.get(mapKey(messageId));
+    const block = seq === undefined ? undefined : this.#blocks[this.#indexOf(seq)];
+    return block && entryIn(block, seq!);
   }
 
   /** Drops the oldest blocks down to about so many bytes; the newest is kept. */
@@ -223,8 +222,12 @@ export class MemoryStore implements Store {
     return Promise.resolve(readBefore(this.#log(roomId), before, count, bytesMax));
   }
 
-  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined> {
-    return Promise.resolve(this.#log(roomId).find(messageId));
+  find(
+    roomId: Uint8Array,
+    deviceId: Uint8Array,
+    messageId: Uint8Array,
+  ): Promise<Entry | undefined> {
+    return Promise.resolve(this.#log(roomId).find(deviceId, messageId));
   }
 
   end(roomId: Uint8Array): Promise<Cursor> {

@@ -116,8 +116,16 @@ export class SqliteStore implements Store {
     return this.#ask("readBack", { room: mapKey(roomId), before, count, bytesMax });
   }
 
-  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined> {
-    return this.#ask("find", { room: mapKey(roomId), messageId: messageId.slice() });
+  find(
+    roomId: Uint8Array,
+    deviceId: Uint8Array,
+    messageId: Uint8Array,
+  ): Promise<Entry | undefined> {
+    return this.#ask("find", {
+      room: mapKey(roomId),
+      deviceId: deviceId.slice(),
+      messageId: messageId.slice(),
+    });
   }
 
   end(roomId: Uint8Array): Promise<Cursor> {

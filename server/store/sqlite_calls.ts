@@ -50,7 +50,11 @@ export interface Calls {
     readonly answer: EarlierPage | undefined;
   };
   find: {
-    readonly ask: { readonly room: string; readonly messageId: Uint8Array };
+    readonly ask: {
+      readonly room: string;
+      readonly deviceId: Uint8Array;
+      readonly messageId: Uint8Array;
+    };
     readonly answer: Entry | undefined;
   };
   end: { readonly ask: { readonly room: string }; readonly answer: Cursor };

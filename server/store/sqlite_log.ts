@@ -100,7 +100,6 @@ const texts = {
   addId:
     "INSERT INTO ids (room, message_id, device, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
   seqOf: "SELECT seq FROM ids WHERE room = ? AND message_id = ? AND device = ?",
-  find: "SELECT min(seq) AS seq FROM ids WHERE room = ? AND message_id = ?",
   deleteId: "DELETE FROM ids WHERE room = ? AND message_id = ? AND device = ?",
   addEdit: "INSERT INTO edits (room, target, seq) VALUES (?, ?, ?)",
   hasEdit: "SELECT 1 FROM edits WHERE room = ? AND target = ? AND seq = ?",

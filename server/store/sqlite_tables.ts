@@ -7,7 +7,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { readU32 } from "../../protocol/bytes.ts";
-import { decodeRows, editedBy, type Entry, messageIdOf } from "../../protocol/entry.ts";
+import { decodeRows, editedBy, type Entry, messageIdOf, refOf } from "../../protocol/entry.ts";
 import { lengthBytes } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import {
@@ -71,9 +71,10 @@ export class SqliteTables {
     return readBefore(this.#log(room), before, count, bytesMax);
   }
 
-  find({ room, messageId }: Calls["find"]["ask"]): Entry | undefined {
+  find({ room, deviceId, messageId }: Calls["find"]["ask"]): Entry | undefined {
     const log = this.#log(room);
-    const seq = log.number && this.#sql.find.get(log.number, messageId)!.seq as number | null;
+    const found = log.number && this.#sql.seqOf.get(log.number, messageId, deviceId);
+    const seq = found ? found.seq as number : undefined;
     const block = seq ? log.blockOf(seq) : undefined;
     return block && entryIn(block, seq!);
   }
@@ -176,9 +177,10 @@ export class SqliteTables {
   }
 
   /** The edits of an entry, which are to be erased: deleted again, it has none. */
-  #takeEdits({ number }: FileLog, { core: { messageId } }: Entry): number[] {
-    const seqs = this.#sql.editsOf.all(number!, messageId).map(({ seq }) => seq as number);
-    for (const edit of seqs) this.#sql.deleteEdit.run(number!, messageId, edit);
+  #takeEdits({ number }: FileLog, { deviceId, core: { messageId } }: Entry): number[] {
+    const ref = refOf(deviceId, messageId);
+    const seqs = this.#sql.editsOf.all(number!, ref).map(({ seq }) => seq as number);
+    for (const edit of seqs) this.#sql.deleteEdit.run(number!, ref, edit);
     return seqs;
   }
 

@@ -105,8 +105,12 @@ export interface Store {
     count: number,
     bytesMax: number,
   ): Promise<EarlierPage | undefined>;
-  /** The first entry that is kept with this message id, whoever made it. */
-  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined>;
+  /** The entry that this device gave this message id, if it is kept. */
+  find(
+    roomId: Uint8Array,
+    deviceId: Uint8Array,
+    messageId: Uint8Array,
+  ): Promise<Entry | undefined>;
   /** Where the log ends. */
   end(roomId: Uint8Array): Promise<Cursor>;
   /** Forgets the oldest entries, those of before a time; the newest is kept. How many went. */

@@ -6,7 +6,7 @@ import { Refused, shakeHands } from "../../client/handshake.ts";
 import { Client } from "../../client/reconnect.ts";
 import { systemClock } from "../../cli/clock.ts";
 import { dialTcp } from "../../cli/tcp.ts";
-import { Content } from "../../protocol/entry.ts";
+import { Content, refOf } from "../../protocol/entry.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { serve, type Served, within } from "../hostile/served.ts";
 
@@ -146,6 +146,7 @@ Deno.test("what was missed in all rooms comes once, in order, and is known to be
   const first = await User.enter(server, "Bob", store);
   const { room: team } = await alice.client.join("team");
   await first.client.join("team");
+  await first.client.command("who", {}, team.id); // Bob reads the room from here on.
   await alice.client.say(team.id, "one");
   await first.hears("one");
   first.client.seen(team.id);
@@ -205,8 +206,9 @@ Deno.test("an edit and a deletion change what is kept, here and at the others'",
   await using bob = await User.enter(server, "Bob");
   const { id } = alice.room("lobby");
   await bob.client.command("who", {}, id);
-  const first = await alice.client.say(id, "frist");
-  const second = await alice.client.say(id, "secret");
+  const { deviceId } = alice.client.welcome;
+  const first = refOf(deviceId, await alice.client.say(id, "frist"));
+  const second = refOf(deviceId, await alice.client.say(id, "secret"));
   await alice.client.delivered();
   await alice.client.say(id, "first", { content: Content.edit, target: first });
   await alice.client.say(id, "", { content: Content.deletion, target: second });

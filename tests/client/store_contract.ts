@@ -8,7 +8,14 @@ import { assert, assertEquals } from "@std/assert";
 import type { ClientEntry } from "../../client/events.ts";
 import type { ClientStore, KeptEntry, OwnMessage, Profile } from "../../client/store/store.ts";
 import type { Identity } from "../../crypto/identity.ts";
-import { Content, decodeCore, encodeCore, messageIdOf, Proof } from "../../protocol/entry.ts";
+import {
+  Content,
+  decodeCore,
+  encodeCore,
+  messageIdOf,
+  Proof,
+  refOf,
+} from "../../protocol/entry.ts";
 
 /** A place for stores: what one left there, the next one finds. */
 export interface Place {
@@ -34,17 +41,19 @@ export interface Told extends Partial<Omit<ClientEntry, "core">> {
   readonly text?: string;
   readonly content?: number;
   readonly target?: number;
+  /** Another's message id that this entry has too. */
+  readonly copies?: number;
 }
 
 /** An entry; its message id is its seq. */
 export function entry(
-  { seq, text = `text ${seq}`, content = 0, target, ...rest }: Told,
+  { seq, text = `text ${seq}`, content = 0, target, copies = seq, ...rest }: Told,
 ): ClientEntry {
   const core = decodeCore(encodeCore({
     proof: Proof.unverified,
     content,
-    messageId: id(seq),
-    ...(target !== undefined && { target: id(target) }),
+    messageId: id(copies),
+    ...(target !== undefined && { target: refOf(alice.deviceId, id(target)) }),
     payload: new TextEncoder().encode(text),
   }));
   const author = "author" in rest ? rest.author : alice;
@@ -292,6 +301,23 @@ export function testClientStore(name: string, makePlace: () => Place | Promise<P
     assertEquals(texts([first!, second!, third!]), [undefined, undefined, "other"]);
     assertEquals(first!.core.payload.length, 32);
     assertEquals(first!.core.messageId, before!.core.messageId);
+  });
+
+  testKept("who copies another's message id shields nothing from deletion and edit", (
+    profile,
+    again,
+  ) => {
+    enter(profile);
+    take(profile, [
+      { seq: 1, author: bob, copies: 2 },
+      { seq: 2 },
+      { seq: 3, author: bob, copies: 4 },
+      { seq: 4 },
+      { seq: 5, text: "new", content: Content.edit, target: 4 },
+    ]);
+    take(profile, [{ seq: 6, text: "", content: Content.deletion, target: 2, author: bob }]);
+    const kept = again().newest(room, 9).slice(0, 4);
+    assertEquals(texts(kept), ["text 1", undefined, "text 3", "new"]);
   });
 
   testKept("a deletion that nobody signed, or that comes before its target, erases nothing", (

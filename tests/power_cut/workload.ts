@@ -5,7 +5,7 @@
  */
 
 import { concat, writeU32 } from "../../protocol/bytes.ts";
-import { chainStart, Content, encodeCore, Proof } from "../../protocol/entry.ts";
+import { chainStart, Content, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 import type { Store } from "../../server/store/store.ts";
 import { numbered } from "../fixtures/bytes.ts";
 import { Random } from "../simulation/random.ts";
@@ -34,7 +34,7 @@ export function steps(seed: number, count: number): Step[] {
       proof: Proof.unverified,
       content: isEdit ? Content.edit : Content.text,
       messageId: idOf(number),
-      ...(isEdit && { target: idOf(1 + some(number)) }),
+      ...(isEdit && { target: refOf(devices[some(2)]!, idOf(1 + some(number))) }),
       payload: numbered(some(10) === 0 ? some(20_000) : some(300), number),
     });
     const erases = some(10) === 0 ? 1 + some(100) : undefined;

@@ -32,7 +32,7 @@ const draft = fc.record({
   proof: fc.constantFrom(...Object.values(Proof)),
   content: fc.integer({ min: 0, max: 255 }),
   messageId: id,
-  target: id,
+  target: anyBytes(32),
   epoch: fc.record({ generation: u32, epoch: fc.nat(Number.MAX_SAFE_INTEGER) }),
   payload: anyBytes(0, 200),
 }, { requiredKeys: ["proof", "content", "messageId", "payload"] }) as fc.Arbitrary<Draft>;
