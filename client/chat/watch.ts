@@ -240,7 +240,7 @@ export class Watch {
 
   // What is on the screen.
 
-  /** Puts a room on the screen. */
+  /** Puts a room on the screen. Where no prompt says which one that is, a notice always does. */
   show(view: RoomView, hasHeader = true): void {
     this.views.here = view;
     this.#typists.clear();
@@ -248,9 +248,10 @@ export class Watch {
     const { name, isKnown, room: { info, id, cursor } } = view;
     if (!cursor) view.missedSeq = 0; // Nothing can be missed of what one has never been in.
     if (this.#isRunning) void this.#learn(view);
-    const kind = isKnown ? "" : ` (${kindText(info)})`;
+    const isUnprompted = !this.#ui.takesLines;
+    const kind = isKnown && !isUnprompted ? "" : ` (${kindText(info)})`;
     const topic = info.topic === "" ? "" : ` Topic: ${info.topic}`;
-    if (hasHeader) this.#notice(`You are in ${name}${kind}.${topic}`);
+    if (hasHeader || isUnprompted) this.#notice(`You are in ${name}${kind}.${topic}`);
     view.isKnown = true;
     const arrival = showArrival(view, (line) => this.#isOthers(line));
     for (const row of arrival.rows) this.#ui.show(row);

@@ -115,6 +115,7 @@ Deno.test("NO_COLOR, a dumb terminal and --plain are plain: no escape sequence a
     const client = site.terminal(server, ["--home", name, ...args], { env });
     await client.prompts("Enter your username:");
     await client.line(name);
+    await client.shows("-- You are in lobby (open: the server can read this).");
     await client.shows(new RegExp(`^-- You are ${name}\\.`));
     await client.line(`/me is plain`);
     await client.line("/who");
