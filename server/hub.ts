@@ -283,6 +283,11 @@ export class Hub {
     await this.saveMembers([{ room, member: membership }]);
   }
 
+  /** Whether what memory has of a room, or of somebody's place in it, is kept: a full disk may owe it. */
+  isKept(room: PeopledRoom, membership?: Membership): boolean {
+    return this.#keeping.isKept(membership ? memberRecord(room, membership) : roomRecord(room));
+  }
+
   /** Keeps places in rooms. */
   async saveMembers(all: readonly { room: PeopledRoom; member: Membership }[]): Promise<void> {
     const kept = all.filter(({ room, member }) =>

@@ -207,6 +207,11 @@ export class People {
     return this.#save(user);
   }
 
+  /** Whether what memory has of a user is kept. */
+  isKept(user: User): boolean {
+    return this.#keeping.isKept(toRecord("user", toBase64Url(user.id), undefined));
+  }
+
   /** Forgets a user: the name is free, and what the user said stays as by somebody unknown. */
   forget(user: User): Promise<void> {
     const at = this.#owners.indexOf(user);
