@@ -158,7 +158,13 @@ export const commands = {
     },
     z.object({ room: roomInfo, isNew: z.boolean() }),
   ),
-  part: command("leave this room", "reader", true, {}, nothing),
+  part: command(
+    "leave this room; it is gone a day after the last one left",
+    "reader",
+    true,
+    {},
+    nothing,
+  ),
   who: command(
     "show who is in this room",
     "reader",

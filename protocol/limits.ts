@@ -183,6 +183,13 @@ export const invitationBytes = 16;
 export const drainGraceMs = 60_000;
 
 /** Of a user: going into rooms … */
+/** Rooms that a user may make at once, and then in an hour. */
+export const roomsMadeBurst = 20;
+export const roomsMadePerHour = 10;
+/** A room that nobody is in stays for so long; how often that is looked at. */
+export const emptyRoomMs = 24 * 3600_000;
+export const emptyRoomsLookMs = 3600_000;
+
 export const joinsBurst = 30;
 export const joinsPerMinute = 30;
 /** … reading what was said before … */

@@ -16,6 +16,8 @@ import {
   invitesPerMinute,
   joinsBurst,
   joinsPerMinute,
+  roomsMadeBurst,
+  roomsMadePerHour,
 } from "../protocol/limits.ts";
 import { TokenBucket } from "./bucket.ts";
 import type { User } from "./people.ts";
@@ -23,6 +25,8 @@ import type { User } from "./people.ts";
 /** What a user has budgets of: so much at once, then so much a minute. */
 const rates = {
   joins: { burst: joinsBurst, perMinute: joinsPerMinute },
+  /** Beside the join that makes it. */
+  rooms: { burst: roomsMadeBurst, perMinute: roomsMadePerHour / 60 },
   history: { burst: historyBurst, perMinute: historyPerMinute },
   invites: { burst: invitesBurst, perMinute: invitesPerMinute },
   acts: { burst: actsBurst, perMinute: actsPerMinute },
@@ -69,7 +73,20 @@ export class UserBudgets {
    */
   spend(user: User, command: CommandName): void {
     const budget = budgetOf[command] ?? (looks.has(command) ? undefined : "acts");
-    const retryAfterMs = budget ? this.#bucket(user, budget).tryTake() : 0;
+    if (budget) this.#take(user, budget);
+  }
+
+  /**
+   * Counts a room that a user makes.
+   *
+   * @throws {ProtocolError} slow_down
+   */
+  spendRoom(user: User): void {
+    this.#take(user, "rooms");
+  }
+
+  #take(user: User, budget: Budget): void {
+    const retryAfterMs = this.#bucket(user, budget).tryTake();
     if (retryAfterMs > 0) throw new ProtocolError("slow_down", undefined, { retryAfterMs });
   }
 

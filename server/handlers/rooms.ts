@@ -27,7 +27,7 @@ export function rooms({ actor: { user }, services: { hub } }: Asked): Result<"ro
 
 /** Lets somebody into a room, or makes it. */
 export async function join(asked: Asked, { name }: Args<"join">): Promise<Result<"join">> {
-  const { actor: { user, person }, services: { hub } } = asked;
+  const { actor: { user, person }, services: { hub, budgets } } = asked;
   if (!user || !person) throw new ProtocolError("forbidden", "Only a user can be in a room.");
   const known = hub.named(name);
   if (known && known.name !== name.normalize("NFKC").toLowerCase()) {
@@ -37,6 +37,7 @@ export async function join(asked: Asked, { name }: Args<"join">): Promise<Result
     );
   }
   if (known) mayComeIn(asked, known, user);
+  else budgets.spendRoom(user);
   const room = known ?? await hub.create(name, user);
   if (known) await hub.admit(known, user, person);
   // Others may have been faster meanwhile; of that they were told.
