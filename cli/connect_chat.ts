@@ -17,7 +17,13 @@ import { openStore } from "./connect_store.ts";
 import { EndedError, type EndingRequest } from "./ending.ts";
 import { exitCode } from "./exit.ts";
 import { UsageError } from "./flags.ts";
-import { formatAddress, formatLink, type ServerLink } from "../protocol/address.ts";
+import {
+  formatAddress,
+  formatLink,
+  isOfThisMachine,
+  parseAddress,
+  type ServerLink,
+} from "../protocol/address.ts";
 import { fromBase64Url, toBase64Url } from "../protocol/bytes.ts";
 import { pause } from "../protocol/clock.ts";
 import { CutShort, ProtocolError } from "../protocol/errors.ts";
@@ -73,9 +79,12 @@ async function converseKept(
     follow,
     room: options.room,
     isInvited: link.invitation !== undefined,
-    linkOf: (invitation) =>
+    linkOf: (invitation, address) =>
       formatLink({
-        ...{ host, port },
+        // Who has come by this machine's own loopback knows no address that is of use to others.
+        ...(address !== undefined && isOfThisMachine(host)
+          ? parseAddress(address)
+          : { host, port }),
         fingerprint: fingerprint(secure.server),
         invitation: toBase64Url(invitation),
       }),

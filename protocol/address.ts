@@ -67,6 +67,11 @@ export function parseLink(text: string): ServerLink {
   return { ...address, fingerprint, ...(invitation !== undefined && { invitation }) };
 }
 
+/** Whether a host leads to the machine that it is looked up on, whichever that is. */
+export function isOfThisMachine(host: string): boolean {
+  return ["", "localhost", "::1"].includes(host) || host.startsWith("127.");
+}
+
 /** `host:port`, with brackets where the host is an IPv6 address. */
 export function formatAddress({ host, port }: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;

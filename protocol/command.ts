@@ -235,14 +235,25 @@ export const commands = {
       hash: base64UrlBytes(hashBytes),
     }).partial(),
   ),
-  invite: command("make an invitation into this room", "moderator", true, {
-    forMs,
-    uses: {
-      schema: z.int().min(1).max(1_000_000).optional(),
-      typed: "count",
-      label: "USES",
+  invite: command(
+    "make an invitation into this room",
+    "moderator",
+    true,
+    {
+      forMs,
+      uses: {
+        schema: z.int().min(1).max(1_000_000).optional(),
+        typed: "count",
+        label: "USES",
+      },
     },
-  }, z.object({ invitation: base64UrlBytes(16), untilMs: timeMs.optional() })),
+    z.object({
+      invitation: base64UrlBytes(16),
+      untilMs: timeMs.optional(),
+      /** Where others find the server, as far as it knows. */
+      address: z.string().max(300).optional(),
+    }),
+  ),
   invitations: command(
     "list the invitations into this room",
     "moderator",

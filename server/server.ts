@@ -38,6 +38,8 @@ export interface ServerOptions {
   readonly onFault: (cause: unknown) => void;
   /** What the process takes, for those who ask how the server is doing. */
   readonly memoryBytes?: () => number;
+  /** Where others find this server, as far as is known. */
+  readonly address?: () => string;
   /** What an operator may have done to the store. */
   readonly upkeep?: Upkeep;
 }
@@ -84,6 +86,7 @@ export class Server {
       usersMax: rules.usersMax,
       registration: rules.join,
       memoryBytes: options.memoryBytes,
+      address: options.address,
     });
     const keys = await makeServerKeys(identity, aead);
     return new Server(options, services, new Reception({ rules, services, keys, invitation }));

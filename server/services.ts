@@ -36,6 +36,8 @@ export interface Services {
   readonly connected: Connected;
   readonly budgets: UserBudgets;
   readonly health: Health;
+  /** Where others find this server, as far as is known. */
+  readonly address: (() => string) | undefined;
 }
 
 /** What they are made of. */
@@ -44,6 +46,7 @@ export interface ServicesOptions extends HubOptions {
   /** What counts until an admin decides. */
   readonly registration: Registration;
   readonly memoryBytes?: (() => number) | undefined;
+  readonly address?: (() => string) | undefined;
 }
 
 /** Everything that the store knows, ready to work with. */
@@ -71,5 +74,6 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     connected: new Connected(),
     budgets: new UserBudgets(clock),
     health,
+    address: options.address,
   };
 }

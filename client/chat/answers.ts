@@ -10,13 +10,20 @@ import type { Args, CommandName, Result } from "../../protocol/command.ts";
 import { changeText } from "./changes.ts";
 import type { Shown } from "./render.ts";
 
+/**
+ * The link that lets somebody in by an invitation.
+ *
+ * @param address where others find the server, as far as it knows
+ */
+export type LinkOf = (invitation: Uint8Array, address?: string) => string;
+
 /** What an answer may need to be told. */
 export interface AnswerContext<Name extends CommandName> {
   readonly args: Args<Name>;
   /** The name of the room that was asked about. */
   readonly room: string;
   /** The link that lets somebody in by an invitation. */
-  readonly linkOf: (invitation: Uint8Array) => string;
+  readonly linkOf: LinkOf;
 }
 
 /** A text, or something that is shown in its own way. */
@@ -47,13 +54,13 @@ const answers: { readonly [Name in CommandName]: Tell<Name> } = {
   topic: isShown,
   receipts: (result) => formatResult("receipts", result),
   history: isShown,
-  invite: ({ invitation, untilMs }, { room, linkOf, args: { uses } }) => [
+  invite: ({ invitation, untilMs, address }, { room, linkOf, args: { uses } }) => [
     `Whoever has this link comes into ${room} by it${
       untilMs === undefined ? "" : `, until ${formatTime(untilMs)}`
     }${
       uses === undefined ? "" : uses === 1 ? ", once" : `, ${uses} times in all`
     }. It is a secret:`,
-    { kind: "link", text: linkOf(invitation) },
+    { kind: "link", text: linkOf(invitation, address) },
   ],
   invitations: (result) => formatResult("invitations", result),
   revoke: (

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from "../../protocol/clock.ts";
-import { whoText } from "./answers.ts";
+import { type LinkOf, whoText } from "./answers.ts";
 import { complete, type Completion } from "./completion.ts";
 import { carryOut, type Scene } from "./deeds.ts";
 import { Delivery } from "./delivery.ts";
@@ -29,7 +29,7 @@ export interface ChatOptions {
   /** Whether the link that we came by has an invitation. */
   readonly isInvited: boolean;
   /** The link that lets somebody in by an invitation. */
-  readonly linkOf: (invitation: Uint8Array) => string;
+  readonly linkOf: LinkOf;
 }
 
 /** The room that was asked for cannot be talked in. */

@@ -10,7 +10,7 @@ import type { Clock } from "../../protocol/clock.ts";
 import { type Args, type CommandName, commands, type Result } from "../../protocol/command.ts";
 import { Content } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { answerRows } from "./answers.ts";
+import { answerRows, type LinkOf } from "./answers.ts";
 import type { ClientEntry } from "../events.ts";
 import { Refused } from "../handshake.ts";
 import { helpOf, helpText } from "./help.ts";
@@ -33,7 +33,7 @@ export interface Scene {
   readonly clock: Pick<Clock, "timer">;
   /** Names of rooms that there are, as far as was heard. */
   readonly knownRooms: Set<string>;
-  linkOf(invitation: Uint8Array): string;
+  readonly linkOf: LinkOf;
   notice(text: string): void;
   say(view: RoomView, text: string, options: SayOptions): Promise<void>;
   /** Puts a room on the screen. */

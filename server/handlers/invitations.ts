@@ -9,13 +9,17 @@ export async function invite(
   asked: AskedInRoom,
   { forMs, uses }: Args<"invite">,
 ): Promise<Result<"invite">> {
-  const { actor, room, services: { invitations, clock } } = asked;
+  const { actor, room, services: { invitations, clock, address } } = asked;
   const untilMs = forMs === undefined ? undefined : clock.now() + forMs;
   const terms = { room: room.id, by: actor.name, user: actor.user?.id, uses, untilMs };
   const { secret, invitation, kept } = invitations.make(terms);
   const act = { act: "invite", value: invitation.id, ...optional("untilMs", untilMs) };
   await noted(asked, act, [kept], room);
-  return { invitation: secret, ...optional("untilMs", untilMs) };
+  return {
+    invitation: secret,
+    ...optional("untilMs", untilMs),
+    ...optional("address", address?.()),
+  };
 }
 
 /** Lists the invitations into a room. */

@@ -16,6 +16,17 @@ function rowsFrom({ rows }: Terminal, row: string | RegExp): string[] {
   return rows.slice(at);
 }
 
+Deno.test("a link made on the server's own machine says where others find the server", async () => {
+  await using site = await Site.open();
+  const server = await site.start("--link-host", "chat.example.org");
+  const alice = site.terminal(server, ["--name", "Alice", "--home", "a"]);
+  await alice.entered();
+  await alice.line("/join team");
+  await alice.prompts("team (open)>");
+  await alice.line("/invite 1d");
+  await alice.shows(new RegExp(`broadcast://chat\\.example\\.org:${server.port}#`));
+});
+
 Deno.test("a room is made, joined, talked in beside another, and marks what is new there", async () => {
   await using site = await Site.open();
   const server = await site.start("--publish-burst", "1000");
