@@ -82,6 +82,7 @@ for (const [command, args, look] of repeated) {
     await ask();
     using again = await Core.open(store);
     assertEquals(look(again, max), look(core, max));
+    await room.flushed();
     const { seq } = await store.end(room.id);
     await ask();
     await room.flushed();
