@@ -23,6 +23,8 @@ export const label = {
   login: "broadcast/2 login",
   /** By a device: see protocol/entry.ts. */
   entry: "broadcast/2 entry",
+  /** By an invitation: group id, user key, device key. */
+  warrant: "broadcast/2 warrant",
 } as const;
 export type Label = (typeof label)[keyof typeof label];
 
