@@ -185,11 +185,11 @@ export class Client {
   /** Goes into a room and reads it; makes it where it is new. */
   async join(
     name: string,
-    { open }: { readonly open?: boolean } = {},
+    // This client cannot seal yet: what it makes is open.
+    { open = true }: { readonly open?: boolean } = {},
   ): Promise<{ room: ClientRoom; isNew: boolean }> {
-    const args = open === undefined ? { name } : { name, open };
     const session = this.#online();
-    const { room, isNew } = await session.command("join", args);
+    const { room, isNew } = await session.command("join", { name, open });
     await session.caughtUp();
     return { room: this.#enter(room), isNew };
   }

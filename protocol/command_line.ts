@@ -11,8 +11,9 @@ import {
   type Command,
   type CommandName,
   commands,
-  isCommand,
+  isTyped,
   roomName,
+  typedNames,
 } from "./command.ts";
 import { editDistance } from "./edit_distance.ts";
 
@@ -67,8 +68,8 @@ export function usageOf(name: CommandName): string {
 
 /** The command of this name, or what is to be said where there is none. */
 export function findCommand(typed: string): { name: CommandName } | { mistake: string } {
-  if (isCommand(typed)) return { name: typed };
-  const [best] = Object.keys(commands)
+  if (isTyped(typed)) return { name: typed };
+  const [best] = typedNames
     .map((name) => ({ name, distance: editDistance(typed.toLowerCase(), name) }))
     .filter(({ name, distance }) => distance <= Math.max(1, name.length / 3))
     .sort((a, b) => a.distance - b.distance);

@@ -40,6 +40,8 @@ export const Content = {
   deletion: 3,
   /** An emoji or a word put to the target; an empty one takes the author's reaction back. */
   reaction: 4,
+  /** What a sealed room's group changes by: see commit.ts. It is signed, and comes by a command. */
+  commit: 5,
   joined: 128,
   left: 129,
   /** Something about the room has changed: who did it and what, as JSON. */
@@ -68,8 +70,16 @@ export interface Draft {
   /** The message id of the entry that this one edits, deletes, answers or reacts to. */
   readonly target?: Uint8Array;
   /** Sealed rooms: which group and which of its epochs. */
-  readonly epoch?: { readonly generation: number; readonly epoch: number };
+  readonly epoch?: Epoch;
   readonly payload: Uint8Array;
+}
+
+/** A sealed room is a sequence of groups, and each of them one of epochs. */
+export interface Epoch {
+  /** Which group: it rises by one with each that takes the place of the one before. */
+  readonly generation: number;
+  /** Which of its epochs: it rises by one with each commit. */
+  readonly epoch: number;
 }
 
 /** A core, taken apart; every part is a view of its bytes. */
@@ -160,6 +170,14 @@ export function messageIdOf(core: Uint8Array): Uint8Array {
   return core.subarray(4, coreFixedBytes);
 }
 
+/** Which group and which of its epochs a core names that {@link payloadStart} has checked. */
+export function epochOf(core: Uint8Array): Epoch | undefined {
+  const flags = core[3]!;
+  if (!(flags & flagEpoch)) return undefined;
+  const at = coreFixedBytes + (flags & flagTarget ? idBytes : 0);
+  return { generation: readU32(core, at), epoch: readU64(core, at + 4) };
+}
+
 /** The message id of what a core edits, when {@link payloadStart} has checked it; undefined for none. */
 export function editedBy(core: Uint8Array): Uint8Array | undefined {
   const isEdit = core[2] === Content.edit && (core[3]! & flagTarget) !== 0;
@@ -175,7 +193,7 @@ export function decodeCore(core: Uint8Array): Core {
   const start = payloadStart(core);
   const signatureAt = signatureStart(core);
   const flags = core[3]!;
-  const epochAt = coreFixedBytes + (flags & flagTarget ? idBytes : 0);
+  const epoch = epochOf(core);
   return {
     version: core[0]!,
     proof: core[1] as Proof,
@@ -184,9 +202,7 @@ export function decodeCore(core: Uint8Array): Core {
     ...(flags & flagTarget && {
       target: core.subarray(coreFixedBytes, coreFixedBytes + idBytes),
     }),
-    ...(flags & flagEpoch && {
-      epoch: { generation: readU32(core, epochAt), epoch: readU64(core, epochAt + 4) },
-    }),
+    ...(epoch && { epoch }),
     signature: core[1] === Proof.signature ? core.subarray(signatureAt, start) : undefined,
     signed: core.subarray(0, signatureAt),
     bytes: core,

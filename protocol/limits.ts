@@ -148,6 +148,26 @@ export const typingMsMin = 2_000;
 /** How far members have a room's log is kept so much later, together. */
 export const watermarksDelayMs = 5_000;
 
+/** What is too large for an entry or an answer: a whole object, and what one request carries of it. */
+export const objectBytesMax = 1 * MiB;
+export const objectChunkBytesMax = 48 * KiB;
+
+/** Objects that were uploaded and are not used yet: of a session (the oldest go first), and of all. */
+export const stagedBytesMax = 4 * MiB;
+export const stagedBytesMaxInAll = 256 * MiB;
+
+/** Devices that one commit welcomes. */
+export const commitWelcomesMax = 256;
+/** Welcomes that a room keeps, one for each device: the newest, and not for longer than this. */
+export const welcomesMax = 256;
+export const welcomesBytesMax = 16 * MiB;
+export const welcomeMs = 30 * 24 * 3600 * 1000;
+
+/** Key packages: one of them, those kept of a device, and whose are given at once: devices of a user. */
+export const keyPackageBytesMax = 8 * KiB;
+export const keyPackagesMax = 32;
+export const takeDevicesMax = 4;
+
 /** A reaction to a message. */
 export const reactionBytesMax = 64;
 
@@ -191,6 +211,15 @@ export const historyPerMinute = 300;
 /** … making invitations … */
 export const invitesBurst = 20;
 export const invitesPerMinute = 10;
+/** … committing to groups: who loses tries again, and there may be many … */
+export const commitsBurst = 60;
+export const commitsPerMinute = 60;
+/** … requests that carry a part of an object … */
+export const objectsBurst = 1024;
+export const objectsPerMinute = 1200;
+/** … taking key packages of others … */
+export const takesBurst = 30;
+export const takesPerMinute = 30;
 /** … and whatever else changes something: so much at once, then so much a minute. */
 export const actsBurst = 60;
 export const actsPerMinute = 60;

@@ -45,6 +45,8 @@ const person = z.object({
   deviceId: id,
   userId: id,
   name,
+  /** In `joined` and `left`: the key of the user. The device of `left` is the server's. */
+  userKey: publicKey.optional(),
   keys: z.object({ user: publicKey, device: publicKey, certificate: signature }).optional(),
 });
 

@@ -77,7 +77,19 @@ const handlers: { readonly [Name in CommandName]: CommandHandler<Name> } = {
   log: auditLog,
   stats,
   drain,
+  direct: later,
+  group: later,
+  commit: later,
+  welcome: later,
+  upload: later,
+  download: later,
+  keys: later,
+  take: later,
 };
+
+function later(): never {
+  throw new ProtocolError("no_such_command");
+}
 
 /**
  * Does what somebody asks for: the answer, as JSON can have it.

@@ -139,7 +139,7 @@ export class Hub {
   info(room: PeopledRoom, user: User): RoomInfo {
     const { id, name, topic, access, slowMs, isAnnounce } = room;
     const role = this.membership(room, user)?.role ?? "reader";
-    return { id, name, sealed: false, topic, role, access, slowMs, isAnnounce };
+    return { id, name, sealed: false, topic, role, access, slowMs, isAnnounce, direct: false };
   }
 
   /**

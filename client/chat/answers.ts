@@ -6,12 +6,12 @@
  */
 
 import { formatResult, formatTime } from "../../protocol/answer_text.ts";
-import type { Args, CommandName, Result } from "../../protocol/command.ts";
+import type { Args, Result, TypedName } from "../../protocol/command.ts";
 import { changeText } from "./changes.ts";
 import type { Shown } from "./render.ts";
 
 /** What an answer may need to be told. */
-export interface AnswerContext<Name extends CommandName> {
+export interface AnswerContext<Name extends TypedName> {
   readonly args: Args<Name>;
   /** The name of the room that was asked about. */
   readonly room: string;
@@ -22,7 +22,7 @@ export interface AnswerContext<Name extends CommandName> {
 /** A text, or something that is shown in its own way. */
 export type AnswerRow = string | Shown;
 
-type Tell<Name extends CommandName> = (
+type Tell<Name extends TypedName> = (
   result: Result<Name>,
   context: AnswerContext<Name>,
 ) => readonly AnswerRow[];
@@ -30,7 +30,7 @@ type Tell<Name extends CommandName> = (
 /** The room is told of it. */
 const isShown = () => [];
 
-const answers: { readonly [Name in CommandName]: Tell<Name> } = {
+const answers: { readonly [Name in TypedName]: Tell<Name> } = {
   rooms: ({ rooms, total }) => [
     ...formatResult("rooms", { rooms, total }),
     "/join ROOM goes into one, or makes a new one.",
@@ -100,7 +100,7 @@ const answers: { readonly [Name in CommandName]: Tell<Name> } = {
 };
 
 /** What is told of a result. */
-export function answerRows<Name extends CommandName>(
+export function answerRows<Name extends TypedName>(
   name: Name,
   result: Result<Name>,
   context: AnswerContext<Name>,

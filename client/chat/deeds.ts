@@ -7,7 +7,7 @@
 import { formatTime } from "../../protocol/answer_text.ts";
 import { equal } from "../../protocol/bytes.ts";
 import type { Clock } from "../../protocol/clock.ts";
-import { type Args, type CommandName, commands, type Result } from "../../protocol/command.ts";
+import { type Args, commands, type Result, type TypedName } from "../../protocol/command.ts";
 import { Content } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { answerRows } from "./answers.ts";
@@ -318,7 +318,7 @@ function help({ client, views, notice }: Scene, about: string | undefined): void
 }
 
 /** Lets the server do something, and shows what it answers. */
-async function command<Name extends CommandName>(
+async function command<Name extends TypedName>(
   scene: Scene,
   name: Name,
   args: Readonly<Record<string, unknown>>,
@@ -336,7 +336,7 @@ async function command<Name extends CommandName>(
 }
 
 /** What is heard of rooms and people, Tab completes. */
-function remember({ knownRooms, views }: Scene, name: CommandName, result: unknown): void {
+function remember({ knownRooms, views }: Scene, name: TypedName, result: unknown): void {
   if (name === "rooms") {
     for (const { name } of (result as Result<"rooms">).rooms) knownRooms.add(name);
   } else if (name === "who") {

@@ -7,12 +7,12 @@
 
 import {
   type Argument,
-  type CommandName,
   commands,
-  isCommand,
+  isTyped,
   type May,
   type Role,
   roles,
+  type TypedName,
 } from "../../protocol/command.ts";
 import { usageOf } from "../../protocol/command_line.ts";
 import { editDistance } from "../../protocol/edit_distance.ts";
@@ -94,7 +94,7 @@ const ownCommands = {
 /** The name of a command that this client understands by itself. */
 export type OwnName = keyof typeof ownCommands;
 /** The name of a command that is sent as the table in protocol/command.ts has it. */
-export type ServerName = Exclude<CommandName, OwnName>;
+export type ServerName = Exclude<TypedName, OwnName>;
 
 const groupOf: Readonly<Record<ServerName, Group>> = {
   rooms: "rooms",
@@ -150,7 +150,7 @@ export function findSlash(name: string): Slash | undefined {
 
 /** Whether a command is carried out by the table in protocol/command.ts. */
 export function isServerName(name: string): name is ServerName {
-  return isCommand(name) && !Object.hasOwn(ownCommands, name);
+  return isTyped(name) && !Object.hasOwn(ownCommands, name);
 }
 
 /** Whether somebody of this role may do what needs that; the server decides it in the end. */

@@ -20,6 +20,7 @@ export function rooms({ actor: { user }, services: { hub } }: Asked): Result<"ro
     topic: room.topic,
     members: room.isLobby ? room.presence.size : room.members.size,
     access: room.access,
+    sealed: false,
     isJoined: own.has(room),
   }));
   return { rooms: fitting(rows), total: seen.length };

@@ -11,6 +11,7 @@ import {
   encodeCore,
   encodeCoreHead,
   type Entry,
+  epochOf,
   eraseRow,
   messageIdOf,
   payloadHashOf,
@@ -75,6 +76,7 @@ Deno.test("a core comes out as it went in", () => {
     assertEquals([version, found, same], [1, signature, bytes]);
     assertEquals(signed, encodeCoreHead(draft));
     assertEquals(messageIdOf(bytes), draft.messageId);
+    assertEquals(epochOf(bytes), draft.epoch);
     assertEquals(payloadStart(bytes), payloadAt);
   }));
 });

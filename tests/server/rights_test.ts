@@ -1,7 +1,12 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { toBase64Url } from "../../protocol/bytes.ts";
+import { encodeCommit } from "../../protocol/commit.ts";
+import { Content, encodeCore, Proof } from "../../protocol/entry.ts";
+import { sha256 } from "../../protocol/hash.ts";
 import { type Command, type CommandName, commands, type May } from "../../protocol/command.ts";
 import type { Actor } from "../../server/asked.ts";
 import type { Standing } from "../../server/roles.ts";
+import { numbered } from "../fixtures/bytes.ts";
 import { codeOf, Core, operator, refusalOf } from "../fixtures/core.ts";
 
 /** Who gives a command: what they are in the room, or the operator, who is not a user. */
@@ -17,6 +22,22 @@ const askers: readonly Asker[] = [
   "admin",
   "operator",
 ];
+
+/** An object, and a room's first commit. */
+const object = { hash: toBase64Url(sha256(Uint8Array.of(1, 2, 3))), at: 0 };
+const firstCommit = {
+  core: toBase64Url(encodeCore({
+    proof: Proof.signature,
+    content: Content.commit,
+    messageId: numbered(16),
+    epoch: { generation: 0, epoch: 0 },
+    payload: encodeCommit({ mls: numbered(40) }),
+  }, new Uint8Array(64))),
+  groupInfo: object.hash,
+  generation: 0,
+  epoch: 1,
+  welcomes: [],
+};
 
 /** Every command: who may give it, and arguments with which it works. A new command belongs here. */
 const listed: Record<CommandName, readonly [may: May, args: Record<string, unknown>]> = {
@@ -56,6 +77,14 @@ const listed: Record<CommandName, readonly [may: May, args: Record<string, unkno
   log: ["admin", {}],
   stats: ["admin", {}],
   drain: ["admin", { isOn: true }],
+  direct: ["anyone", { user: "Target" }],
+  group: ["reader", {}],
+  commit: ["reader", firstCommit],
+  welcome: ["reader", {}],
+  upload: ["reader", { ...object, bytes: 3, data: toBase64Url(Uint8Array.of(1, 2, 3)) }],
+  download: ["reader", object],
+  keys: ["anyone", { packages: [toBase64Url(numbered(40))] }],
+  take: ["anyone", { user: "Target" }],
 };
 
 /** Commands that only a user can give: the operator is nowhere. */

@@ -212,6 +212,7 @@ export function controls(
     access: "anyone",
     slowMs: 0,
     isAnnounce: false,
+    direct: false,
   };
   return {
     welcome: {
