@@ -250,6 +250,11 @@ export class MemoryStore implements Store {
     return Promise.resolve();
   }
 
+  record(kind: string, key: string): Promise<StoredRecord | undefined> {
+    const value = this.#records.get(kind)?.get(key);
+    return Promise.resolve(value === undefined ? undefined : { kind, key, value });
+  }
+
   records(kind: string, after = ""): Promise<StoredRecord[]> {
     const records = Array.from(
       this.#records.get(kind) ?? [],

@@ -145,6 +145,10 @@ export class SqliteStore implements Store {
     return this.#ask("put", { records: [...records] });
   }
 
+  record(kind: string, key: string): Promise<StoredRecord | undefined> {
+    return this.#ask("record", { kind, key });
+  }
+
   records(kind: string, after = ""): Promise<StoredRecord[]> {
     return this.#ask("records", { kind, after });
   }

@@ -64,6 +64,10 @@ export interface Calls {
   /** Clears up a step of what was dropped; whether there is more. */
   sweep: { readonly ask: Record<never, never>; readonly answer: boolean };
   put: { readonly ask: { readonly records: readonly StoredRecord[] }; readonly answer: void };
+  record: {
+    readonly ask: { readonly kind: string; readonly key: string };
+    readonly answer: StoredRecord | undefined;
+  };
   records: {
     readonly ask: { readonly kind: string; readonly after: string };
     readonly answer: StoredRecord[];

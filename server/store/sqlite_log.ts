@@ -110,6 +110,7 @@ const texts = {
   put: "INSERT INTO records (kind, key, value) VALUES (?, ?, ?) " +
     "ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
   deleteRecord: "DELETE FROM records WHERE kind = ? AND key = ?",
+  record: "SELECT value FROM records WHERE kind = ? AND key = ?",
   records: "SELECT key, value FROM records WHERE kind = ? AND key > ? ORDER BY key LIMIT ?",
   rooms: "SELECT number, id FROM rooms WHERE id IS NOT NULL",
   countIds: "SELECT count(*) AS count FROM ids WHERE room = ?",

@@ -124,6 +124,11 @@ export class SqliteTables {
     }
   }
 
+  record({ kind, key }: Calls["record"]["ask"]): StoredRecord | undefined {
+    const found = this.#sql.record.get(kind, encode(key));
+    return found && { kind, key, value: decode(found.value as Uint8Array) };
+  }
+
   records({ kind, after }: Calls["records"]["ask"]): StoredRecord[] {
     return this.#sql.records.all(kind, encode(after), recordsMax).map(({ key, value }) => ({
       kind,

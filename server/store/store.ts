@@ -115,6 +115,8 @@ export interface Store {
   drop(roomId: Uint8Array): Promise<void>;
   /** Keeps records, or forgets them. */
   put(records: readonly StoredRecord[]): Promise<void>;
+  /** One record. */
+  record(kind: string, key: string): Promise<StoredRecord | undefined>;
   /** The records of a kind behind a key, in the keys' order (as UTF-8): at most {@link recordsMax}. */
   records(kind: string, after?: string): Promise<StoredRecord[]>;
   /** Resolves when all that was asked for is done, and the store is closed. */

@@ -566,6 +566,17 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
       { kind: "room", key: "a\u0000\ufeff", value: `{"name":"Ä\u0000☃"}` },
     ]);
     assertEquals(await store.records("none"), []);
+    assertEquals(await store.record("user", "a"), { kind: "user", key: "a", value: "3" });
+    assertEquals(await store.record("room", "a\u0000\ufeff"), {
+      kind: "room",
+      key: "a\u0000\ufeff",
+      value: `{"name":"Ä\u0000☃"}`,
+    });
+    for (
+      const [kind, key] of [["user", "b"], ["none", "a"], ["user", ""], ["room", "a"]] as const
+    ) {
+      assertEquals(await store.record(kind, key), undefined);
+    }
   });
 
   test("gives records in the order of their keys, a thousand at a time", async (store) => {
@@ -589,6 +600,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     const end = store.end(room);
     const page = store.read(room, start(room), plenty);
     const put = store.put([{ kind: "k", key: "k", value: "v" }]);
+    const record = store.record("k", "k");
     const records = store.records("k");
     const second = store.append(room, [say(1), say(2)], nowMs);
     await Promise.all([
@@ -596,13 +608,15 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
       end.then(note("end")),
       page.then(note("read")),
       put.then(note("put")),
+      record.then(note("record")),
       records.then(note("records")),
       second.then(note("append")),
     ]);
-    assertEquals(answered, ["append", "end", "read", "put", "records", "append"]);
+    assertEquals(answered, ["append", "end", "read", "put", "record", "records", "append"]);
     assertEquals(await end, (await first).end);
     const result = await page;
     assertEquals(result.type === "page" && result.page.end, (await first).end);
+    assertEquals(await record, { kind: "k", key: "k", value: "v" });
     assertEquals(await records, [{ kind: "k", key: "k", value: "v" }]);
     assertEquals((await second).seqs, [1, 2]);
   });

@@ -121,6 +121,7 @@ export class Disk {
       readBack: (...args) => read((store) => store.readBack(...args)),
       find: (...args) => read((store) => store.find(...args)),
       end: (...args) => read((store) => store.end(...args)),
+      record: (...args) => read((store) => store.record(...args)),
       records: (...args) => read((store) => store.records(...args)),
       trim: (...args) => ask((store) => store.trim(...args), true) as Promise<number>,
       drop: (room) =>
