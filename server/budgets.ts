@@ -10,12 +10,18 @@ import { ProtocolError } from "../protocol/errors.ts";
 import {
   actsBurst,
   actsPerMinute,
+  commitsBurst,
+  commitsPerMinute,
   historyBurst,
   historyPerMinute,
   invitesBurst,
   invitesPerMinute,
   joinsBurst,
   joinsPerMinute,
+  objectsBurst,
+  objectsPerMinute,
+  takesBurst,
+  takesPerMinute,
 } from "../protocol/limits.ts";
 import { TokenBucket } from "./bucket.ts";
 import type { User } from "./people.ts";
@@ -24,6 +30,9 @@ import type { User } from "./people.ts";
 const rates = {
   joins: { burst: joinsBurst, perMinute: joinsPerMinute },
   history: { burst: historyBurst, perMinute: historyPerMinute },
+  commits: { burst: commitsBurst, perMinute: commitsPerMinute },
+  objects: { burst: objectsBurst, perMinute: objectsPerMinute },
+  takes: { burst: takesBurst, perMinute: takesPerMinute },
   invites: { burst: invitesBurst, perMinute: invitesPerMinute },
   acts: { burst: actsBurst, perMinute: actsPerMinute },
 } as const;
@@ -37,6 +46,11 @@ const budgetOf: { readonly [Name in CommandName]?: Budget } = {
   audit: "history",
   log: "history",
   invite: "invites",
+  direct: "joins",
+  commit: "commits",
+  upload: "objects",
+  download: "objects",
+  take: "takes",
 };
 
 /** Commands that change nothing. */
@@ -51,6 +65,8 @@ const looks: ReadonlySet<CommandName> = new Set([
   "users",
   "excluded",
   "stats",
+  "group",
+  "welcome",
 ]);
 
 /** The budgets of users, kept for as long as the users are known. */

@@ -65,6 +65,8 @@ export class People {
   readonly #usersMax: number;
   /** Told in the turn in which a user is forgotten. */
   onForgotten: (user: User) => void = () => {};
+  /** Told of a device with keys that is remembered no more. */
+  onDeviceForgotten: (deviceId: Uint8Array) => void = () => {};
 
   private constructor(store: Store, usersMax: number) {
     this.#keeping = new Keeping(store);
@@ -169,6 +171,11 @@ export class People {
   /** Who is behind a device. */
   behind(deviceId: Uint8Array): Person | undefined {
     return this.#devices.get(mapKey(deviceId));
+  }
+
+  /** A user as others see them who are not there: by the device that was heard from last. */
+  lastDeviceOf({ devices }: User): Person | undefined {
+    return this.#devices.get([...devices].at(-1) ?? "");
   }
 
   /** The user with this id. */
@@ -281,9 +288,11 @@ export class People {
     const forgotten: Person[] = [];
     for (const device of devices) {
       if (devices.size <= most) break;
-      forgotten.push(this.#devices.get(device)!);
+      const person = this.#devices.get(device)!;
+      forgotten.push(person);
       devices.delete(device);
       this.#devices.delete(device);
+      if (person.keys) this.onDeviceForgotten(person.deviceId);
     }
     return forgotten;
   }

@@ -18,14 +18,14 @@ interface Session extends Member {
 /** @param publishes shared by the sessions of a user */
 function session(
   { services, clock }: Core,
-  { user, person, remote }: Somebody,
+  { user, person, remote, session: { uploads } }: Somebody,
   rooms: readonly PeopledRoom[],
   publishes = new PublishBudget(clock, 1, 100),
 ): Session {
   const told: string[] = [];
   const seal = (messages: Uint8Array) => Promise.resolve([messages]);
   return {
-    ...{ services, user, person: person!, remote, publishes, told },
+    ...{ services, user, person: person!, remote, publishes, told, uploads },
     rooms: new Set(rooms),
     owed: new Map(),
     published: 0,

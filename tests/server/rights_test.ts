@@ -3,7 +3,13 @@ import { toBase64Url } from "../../protocol/bytes.ts";
 import { encodeCommit } from "../../protocol/commit.ts";
 import { Content, encodeCore, Proof } from "../../protocol/entry.ts";
 import { sha256 } from "../../protocol/hash.ts";
-import { type Command, type CommandName, commands, type May } from "../../protocol/command.ts";
+import {
+  type Command,
+  type CommandName,
+  commands,
+  isTyped,
+  type May,
+} from "../../protocol/command.ts";
 import type { Actor } from "../../server/asked.ts";
 import type { Standing } from "../../server/roles.ts";
 import { numbered } from "../fixtures/bytes.ts";
@@ -88,7 +94,22 @@ const listed: Record<CommandName, readonly [may: May, args: Record<string, unkno
 };
 
 /** Commands that only a user can give: the operator is nowhere. */
-const ofUsers: readonly CommandName[] = ["join", "part", "away"];
+const ofUsers: readonly CommandName[] = [
+  "join",
+  "part",
+  "away",
+  "direct",
+  "commit",
+  "welcome",
+  "upload",
+  "keys",
+  "take",
+];
+
+/** Whether a command makes sense in sealed rooms only. */
+function isInner(command: string): boolean {
+  return !isTyped(command);
+}
 
 /** What each role is called where a refusal says who may. */
 const whoMay: Readonly<Record<May, string>> = {
@@ -101,12 +122,12 @@ const whoMay: Readonly<Record<May, string>> = {
 };
 
 /** A room with two owners and somebody to act on, and somebody of this standing in it. */
-async function scene(asker: Asker) {
+async function scene(asker: Asker, isSealed = false) {
   const core = await Core.open();
   const owner = core.somebody("Olga");
   const target = core.somebody("Target");
   const second = core.somebody("Second");
-  const room = await core.room("team", owner, [[target, "member"], [second, "owner"]]);
+  const room = await core.room("team", owner, [[target, "member"], [second, "owner"]], isSealed);
   const actor: Actor = asker === "operator" ? operator : core.somebody("Actor");
   if (asker === "admin") actor.user!.isAdmin = true;
   else if (asker !== "operator" && asker !== "stranger") {
@@ -142,9 +163,9 @@ for (const [command, [may, args]] of Object.entries(listed)) {
       askers.indexOf(asker) >= askers.indexOf(may as Asker);
     const isNowhere = asker === "operator" && ofUsers.includes(command as CommandName);
     Deno.test(`${command}: ${asker} ${isAble ? "may" : "may not"}`, async () => {
-      const { core, room, actor } = await scene(asker);
-      using _ = core;
       const { inRoom } = commands[command as CommandName];
+      const { core, room, actor } = await scene(asker, isInner(command));
+      using _ = core;
       const refusal = await refusalOf(core.ask(actor, command, args, inRoom ? room : undefined));
       if (!isAble) {
         assertEquals(refusal?.code, "forbidden");
