@@ -1,46 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { Content, encodeCore, Proof } from "../../protocol/entry.ts";
-import { decodeMessages } from "../../protocol/message.ts";
 import { publish } from "../../server/handlers/publish.ts";
-import type { Member } from "../../server/member.ts";
 import type { PeopledRoom } from "../../server/peopled_room.ts";
 import { PublishBudget } from "../../server/publish_budget.ts";
-import { Writer } from "../../server/fanout/writer.ts";
 import { numbered } from "../fixtures/bytes.ts";
-import { Core, type Somebody } from "../fixtures/core.ts";
-import { Wire } from "../fixtures/memory_link.ts";
-
-/** A session of somebody's that reads some rooms, and what it was told. */
-interface Session extends Member {
-  readonly told: string[];
-}
-
-/** @param publishes shared by the sessions of a user */
-function session(
-  { services, clock }: Core,
-  { user, person, remote, session: { uploads } }: Somebody,
-  rooms: readonly PeopledRoom[],
-  publishes = new PublishBudget(clock, 1, 100),
-): Session {
-  const told: string[] = [];
-  const seal = (messages: Uint8Array) => Promise.resolve([messages]);
-  return {
-    ...{ services, user, person: person!, remote, publishes, told, uploads },
-    rooms: new Set(rooms),
-    owed: new Map(),
-    published: 0,
-    writer: new Writer(new Wire("session").near, seal, clock, () => {}),
-    typedMs: 0,
-    isLeaving: false,
-    send(bytes) {
-      for (const message of decodeMessages(bytes)) {
-        told.push(message.type === "error" ? message.code : message.type);
-      }
-    },
-    end() {},
-    fail() {},
-  };
-}
+import { Core } from "../fixtures/core.ts";
+import { type Session, session } from "../fixtures/session.ts";
 
 /** Says something; what the room's log has of it afterwards, and what the session was told. */
 async function say(
