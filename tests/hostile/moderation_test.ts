@@ -66,7 +66,7 @@ async function ask(
 
 /** A new room of somebody's. */
 async function makeRoom(owner: Insider, name: string): Promise<string> {
-  const { room } = await ask(owner, "join", { name });
+  const { room } = await ask(owner, "join", { name, open: true });
   return (room as { id: string }).id;
 }
 
