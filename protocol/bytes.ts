@@ -68,3 +68,8 @@ export function fromBase64Url(text: string): Bytes {
 export function mapKey(id: Uint8Array): string {
   return String.fromCharCode.apply(null, id as unknown as number[]);
 }
+
+/** The bytes behind a {@link mapKey}. */
+export function fromMapKey(key: string): Bytes {
+  return Uint8Array.from(key, (character) => character.charCodeAt(0));
+}
