@@ -69,7 +69,7 @@ export function mapKey(id: Uint8Array): string {
   return String.fromCharCode.apply(null, id as unknown as number[]);
 }
 
-/** The bytes that {@link mapKey} made a key of. */
+/** The bytes behind a {@link mapKey}. */
 export function fromMapKey(key: string): Bytes {
   return Uint8Array.from(key, (character) => character.charCodeAt(0));
 }

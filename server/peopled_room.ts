@@ -5,7 +5,7 @@
  * @module
  */
 
-import { mapKey, toBase64Url } from "../protocol/bytes.ts";
+import { fromMapKey, mapKey, toBase64Url } from "../protocol/bytes.ts";
 import type { Role, RoomInfo } from "../protocol/command.ts";
 import { encodeControl } from "../protocol/message.ts";
 import { Group } from "./group.ts";
@@ -138,9 +138,7 @@ export function newMembership(user: User, role: Role, sinceMs: number): Membersh
 /** What the store keeps of a room. */
 export function roomRecord(room: PeopledRoom, isGone = false): StoredRecord {
   const { id, name, topic, access, slowMs, isAnnounce, sinceMs, isSealed, direct } = room;
-  const allowed = [...room.allowed].map((key) =>
-    Uint8Array.from(key, (character) => character.charCodeAt(0))
-  );
+  const allowed = [...room.allowed].map(fromMapKey);
   const sealing = { ...(isSealed && { sealed: true }), ...(direct && { direct }) };
   const record = { name, topic, access, slowMs, isAnnounce, sinceMs, allowed, ...sealing };
   return toRecord("room", toBase64Url(id), isGone ? undefined : record);

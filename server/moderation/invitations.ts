@@ -5,7 +5,7 @@
  * @module
  */
 
-import { equal, fromBase64Url, mapKey, toBase64Url } from "../../protocol/bytes.ts";
+import { equal, fromBase64Url, fromMapKey, mapKey, toBase64Url } from "../../protocol/bytes.ts";
 import type { Clock } from "../../protocol/clock.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { sha256 } from "../../protocol/hash.ts";
@@ -176,7 +176,7 @@ function toStored({ key, room, by, user, uses, untilMs }: Invitation): StoredRec
 }
 
 function invitedRecord({ key }: Invitation, user: string, isGone = false): StoredRecord {
-  const id = Uint8Array.from(user, (character) => character.charCodeAt(0));
+  const id = fromMapKey(user);
   return toRecord("invited", `${key} ${toBase64Url(id)}`, isGone ? undefined : {});
 }
 

@@ -6,7 +6,7 @@
  */
 
 import type { DatabaseSync } from "node:sqlite";
-import { readU32 } from "../../protocol/bytes.ts";
+import { fromMapKey, readU32 } from "../../protocol/bytes.ts";
 import { decodeRows, editedBy, type Entry, messageIdOf } from "../../protocol/entry.ts";
 import { lengthBytes } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
@@ -247,7 +247,7 @@ export class SqliteTables {
 
 /** The bytes of a room's name. */
 function idOf(room: string): Uint8Array {
-  return Uint8Array.from(room, (character) => character.charCodeAt(0));
+  return fromMapKey(room);
 }
 
 function encode(text: string): Uint8Array {
