@@ -482,14 +482,6 @@ Deno.test("what a device left is forgotten with it", async () => {
   for (const kind of ["pool", "package"]) assertEquals(await core.store.records(kind), [], kind);
 });
 
-Deno.test("taking key packages has its pace", async () => {
-  using core = await Core.open();
-  const alice = core.somebody("Alice");
-  const codes: (string | undefined)[] = [];
-  for (let at = 0; at < 31; at++) codes.push(await codeOf(take(core, alice, "Alice")));
-  assertEquals([codes[29], codes[30]], [undefined, "slow_down"]);
-});
-
 /** A store that is full at times. */
 class FullStore extends StoreAround {
   isFull = false;
