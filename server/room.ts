@@ -35,7 +35,6 @@ import {
   type Appended,
   type Page,
   type Store,
-  type StoredRecord,
   StoreFullError,
   type Submission,
 } from "./store/store.ts";
@@ -62,14 +61,12 @@ export interface Publication extends Submission {
    * @param seq its place in the log, unless it is a repetition
    */
   readonly examine?: (seq: number) => Promise<Effect | ProtocolError>;
-  /** Records that are kept with it, together or not at all. It has to be alone in its batch. */
-  readonly records?: readonly StoredRecord[];
   /** Nothing else is in its batch: what comes behind it depends on whether it is kept. */
   readonly isAlone?: boolean;
 }
 
 /** What a publication brings about beside its entry. */
-export type Effect = Pick<Publication, "erases" | "records">;
+export type Effect = Pick<Submission, "erases" | "records">;
 
 /** What a room takes from outside. */
 export interface RoomOptions {
@@ -257,11 +254,7 @@ export class Room {
     const { store, clock, onFull } = this.#options;
     let appended: Appended;
     try {
-      const [{ records }] = publications as [Publication];
-      const appending = store.append(this.id, publications, clock.now());
-      // Asked for in one turn, both are kept or neither.
-      if (records) await Promise.all([appending, store.put(records)]);
-      appended = await appending;
+      appended = await store.append(this.id, publications, clock.now());
       this.#storedSeq = appended.end.seq;
       onFull(false);
     } catch (cause) {

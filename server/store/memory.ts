@@ -204,7 +204,10 @@ export class MemoryStore implements Store {
       return Promise.resolve({ seqs, rows: new Uint8Array(), firstSeq, timeMs, end: log.end });
     }
     log.add({ ...layOut(fresh, firstSeq, timeMs, log.end.hash), keys });
-    for (const { erases } of fresh) if (erases !== undefined) log.erase(erases);
+    for (const { erases, records } of fresh) {
+      if (erases !== undefined) log.erase(erases);
+      if (records) this.#put(records);
+    }
     const { rows } = log.newest!;
     if (log.bytes > this.#bytesMax) log.shrink(0.9 * this.#bytesMax); // A tenth, so that it is rare.
     return Promise.resolve({ seqs, rows, firstSeq, timeMs, end: log.end });
@@ -241,13 +244,17 @@ export class MemoryStore implements Store {
   }
 
   put(records: readonly StoredRecord[]): Promise<void> {
+    this.#put(records);
+    return Promise.resolve();
+  }
+
+  #put(records: readonly StoredRecord[]): void {
     for (const { kind, key, value } of records) {
       let values = this.#records.get(kind);
       if (!values) this.#records.set(kind, values = new Map());
       if (value === null) values.delete(key);
       else values.set(key, value);
     }
-    return Promise.resolve();
   }
 
   record(kind: string, key: string): Promise<StoredRecord | undefined> {

@@ -95,10 +95,13 @@ export class SqliteStore implements Store {
     submissions: readonly Submission[],
     nowMs: number,
   ): Promise<Appended> {
-    const erases = submissions.flatMap(({ erases }, index) =>
-      erases === undefined ? [] : [[index, erases] as const]
-    );
-    const ask = { room: mapKey(roomId), from: 0, to: 0, erases, nowMs };
+    const erases: [index: number, seq: number][] = [];
+    const records: [index: number, records: readonly StoredRecord[]][] = [];
+    for (const [index, submission] of submissions.entries()) {
+      if (submission.erases !== undefined) erases.push([index, submission.erases]);
+      if (submission.records) records.push([index, submission.records]);
+    }
+    const ask = { room: mapKey(roomId), from: 0, to: 0, erases, records, nowMs };
     return this.#ask("append", ask, rowsOf(submissions));
   }
 

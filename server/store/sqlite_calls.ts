@@ -32,6 +32,8 @@ export interface Calls {
       readonly to: number;
       /** Which submission (by its index) erases which entry. */
       readonly erases: readonly (readonly [index: number, seq: number])[];
+      /** Which submission brings which records. */
+      readonly records: readonly (readonly [index: number, records: readonly StoredRecord[]])[];
       readonly nowMs: number;
     };
     readonly answer: Appended;

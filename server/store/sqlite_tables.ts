@@ -48,10 +48,16 @@ export class SqliteTables {
     this.#logs.clear();
   }
 
-  append({ room, from, to, erases, nowMs }: Calls["append"]["ask"], rows: Uint8Array): Appended {
+  append(
+    { room, from, to, erases, records, nowMs }: Calls["append"]["ask"],
+    rows: Uint8Array,
+  ): Appended {
     const log = this.#logToAppend(room);
     const submissions = submissionsOf(rows.subarray(from, to));
     for (const [index, seq] of erases) submissions[index] = { ...submissions[index]!, erases: seq };
+    for (const [index, ofIt] of records) {
+      submissions[index] = { ...submissions[index]!, records: ofIt };
+    }
     const firstSeq = log.end.seq + 1;
     const { seqs, fresh } = this.#sort(log, submissions, firstSeq);
     const timeMs = Math.max(nowMs, log.end.timeMs);
@@ -60,6 +66,7 @@ export class SqliteTables {
     }
     const block = this.#eraseAll(log, fresh, layOut(fresh, firstSeq, timeMs, log.end.hash));
     this.#addBlock(log, block);
+    for (const { records } of fresh) if (records) this.put({ records });
     return { seqs, rows: block.rows, firstSeq, timeMs, end: block.end };
   }
 

@@ -152,8 +152,12 @@ export class SqliteTurns {
 
 /** What a call writes of records, about. */
 function putBytesOf(call: Call): number {
-  if (call.type !== "put") return 0;
-  return call.records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
+  const records = call.type === "put"
+    ? call.records
+    : call.type === "append"
+    ? call.records.flatMap(([, records]) => records)
+    : [];
+  return records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
 }
 
 function done(answer: unknown): Outcome {

@@ -20,6 +20,8 @@ export interface Submission {
    * at: the server lets nobody but the author edit.
    */
   readonly erases?: number | undefined;
+  /** What is put in the same commit; nothing of it where the entry is a repetition. */
+  readonly records?: readonly StoredRecord[] | undefined;
 }
 
 /** What became of an append. */

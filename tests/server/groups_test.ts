@@ -506,11 +506,9 @@ class Disk extends StoreAround {
   #isOpen = false;
 
   override append(...args: Parameters<Store["append"]>): ReturnType<Store["append"]> {
-    const copies = args[1].map(({ deviceId, core, erases }) => ({
-      deviceId,
-      core: core.slice(),
-      erases,
-    }));
+    const copies = args[1].map(({ deviceId, core, erases, records }) => (
+      { deviceId, core: core.slice(), erases, records }
+    ));
     return this.#write((store) => store.append(args[0], copies, args[2]));
   }
 

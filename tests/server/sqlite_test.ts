@@ -350,8 +350,9 @@ test("rejects what does not fit any more, and goes on once there is room", async
     assertStringIncludes(full.message, "is full");
     const { seq } = await store.end(room);
     assert(seq > 10);
+    const records = [{ kind: "k", key: "b", value: "1" }];
     const [append, put, read] = await Promise.allSettled([
-      store.append(room, [say(9999, 60_000)], nowMs),
+      store.append(room, [{ ...say(9999, 60_000), records }], nowMs),
       store.put([{ kind: "k", key: "a", value: "1" }]),
       store.read(room, start, 100),
     ]);

@@ -579,6 +579,27 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     }
   });
 
+  test("puts what an entry brings, and nothing for a repetition", async (store) => {
+    const record = (key: string, value: string | null) => ({ kind: "k", key, value });
+    await store.put([record("a", "1"), record("b", "1")]);
+    await store.append(
+      room,
+      [say(1), { ...say(2), records: [record("a", "2"), record("b", null)] }],
+      nowMs,
+    );
+    assertEquals(byKey(await store.records("k")), [record("a", "2")]);
+    await store.append(
+      room,
+      [{ ...say(2), records: [record("a", "3")] }, {
+        ...say(3),
+        records: [record("c", "1")],
+      }],
+      nowMs,
+    );
+    await store.append(room, [{ ...say(3), records: [record("c", "2")] }], nowMs);
+    assertEquals(byKey(await store.records("k")), [record("a", "2"), record("c", "1")]);
+  });
+
   test("gives records in the order of their keys, a thousand at a time", async (store) => {
     const keys = Array.from({ length: 2500 }, (_, at) => `key ${(at * 7919) % 2500}`);
     await store.put(

@@ -267,8 +267,8 @@ export class Disk {
 }
 
 /** What a room asks for may be a view of what it will use for something else. */
-function copyOf({ deviceId, core, erases }: Submission): Submission {
-  return { deviceId: deviceId.slice(), core: core.slice(), erases };
+function copyOf({ deviceId, core, erases, records }: Submission): Submission {
+  return { deviceId: deviceId.slice(), core: core.slice(), erases, records };
 }
 
 function turnsOf(calls: readonly Call[]): Call[][] {
