@@ -400,7 +400,8 @@ export class Client {
       if (isWaiting) settled.push(messageId);
       return { ...entry, isOwn: isWaiting || isOurs && this.#stored.delete(mapKey(messageId)) };
     });
-    this.#profile!.take({ room: room.id, entries, cursor, settled });
+    const isSealed = room.info.sealed;
+    this.#profile!.take({ room: room.id, entries, cursor, settled, isSealed });
     room.cursor = cursor;
     for (const messageId of settled) this.#settle(messageId);
     this.#options.onEvent({ kind: "entries", room, entries });

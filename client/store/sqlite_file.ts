@@ -11,7 +11,8 @@ import { ClientStoreError } from "./store.ts";
 export type Row = Record<string, SQLOutputValue>;
 
 /** Each brings a file from the version of its place in the list to the next. */
-const migrations: readonly string[] = [`
+const migrations: readonly string[] = [
+  `
   create table identities (
     name text primary key, user_secret blob not null, device_secret blob not null
   ) strict;
@@ -40,7 +41,33 @@ const migrations: readonly string[] = [`
     number integer primary key autoincrement, profile integer not null references profiles,
     room blob not null, message_id blob not null, core blob not null, unique (profile, message_id)
   ) strict;
-`];
+`,
+  `
+  alter table rooms add column is_sealed integer not null default 0;
+  alter table entries add column is_sealed integer not null default 0;
+  alter table messages add column sealed blob;
+  create table groups (
+    profile integer not null references profiles, room blob not null,
+    -- No state: we have never been in, and a commit that takes us in is staged.
+    state blob, seq integer not null, hash blob not null, is_clean integer not null,
+    staged_id blob, staged_core blob, staged_state blob, staged_request blob,
+    primary key (profile, room)
+  ) strict;
+  create table key_packages (
+    number integer primary key autoincrement, profile integer not null references profiles,
+    ref blob not null, saved blob not null, unique (profile, ref)
+  ) strict;
+  create table invitations (
+    profile integer not null references profiles, room blob not null, secret blob not null,
+    inviter blob not null, generation integer not null, primary key (profile, room)
+  ) strict;
+  create table people (
+    profile integer not null references profiles, folded text not null, name text not null,
+    user_key blob not null, is_verified integer not null, changed_to blob,
+    primary key (profile, folded)
+  ) strict;
+`,
+];
 
 /** How long to wait for another process that is changing the file. */
 const busyMs = 5_000;

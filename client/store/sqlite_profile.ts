@@ -5,13 +5,25 @@
  */
 
 import { Content, decodeCore, messageIdOf } from "../../protocol/entry.ts";
-import { keptEntriesMax } from "../../protocol/limits.ts";
+import { hashBytes, keptEntriesMax } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { ClientEntry } from "../events.ts";
 import { eraseCore, fold, isDeletion, mayEdit, payloadText, textOf } from "./kept.ts";
 import { readChange, type Verified } from "../room_log.ts";
 import type { Row, SqliteFile } from "./sqlite_file.ts";
-import type { KeptEntry, KeptRoom, OwnMessage, Profile, Search, Taken } from "./store.ts";
+import type {
+  KeptEntry,
+  KeptGroup,
+  KeptInvitation,
+  KeptKeyPackage,
+  KeptPerson,
+  KeptRoom,
+  OwnMessage,
+  Profile,
+  Search,
+  StagedGroup,
+  Taken,
+} from "./store.ts";
 
 const entryColumns = "rooms.room as room_id, entries.*";
 /** What an entry is that changes the one it names; reactions to it may be many. */
@@ -46,45 +58,58 @@ export class SqliteProfile implements Profile {
         cursor: { seq: Number(row["seq"]), hash: bytes(row["hash"]) },
         readSeq: Number(row["read_seq"]),
         isGone: row["is_gone"] === 1,
+        isSealed: row["is_sealed"] === 1,
       }));
   }
 
   messages(): OwnMessage[] {
     return this.#file
-      .all("select room, core from messages where profile = ? order by number", this.#id)
-      .map((row) => ({ room: bytes(row["room"]), core: bytes(row["core"]) }));
+      .all("select room, core, sealed from messages where profile = ? order by number", this.#id)
+      .map((row) => ({
+        room: bytes(row["room"]),
+        core: bytes(row["core"]),
+        ...(row["sealed"] && { sealed: bytes(row["sealed"]) }),
+      }));
   }
 
   say(messages: readonly OwnMessage[]): void {
     this.#file.transact(() => {
-      for (const { room, core } of messages) {
+      for (const { room, core, sealed = null } of messages) {
         this.#file.run(
-          "insert into messages (profile, room, message_id, core) values (?, ?, ?, ?)",
-          ...[this.#id, room, messageIdOf(core), core],
+          "insert into messages (profile, room, message_id, core, sealed) values (?, ?, ?, ?, ?)",
+          ...[this.#id, room, messageIdOf(core), core, sealed],
         );
       }
     });
+  }
+
+  keepSealed(messageId: Uint8Array, sealed: Uint8Array | undefined): void {
+    this.#file.run(
+      "update messages set sealed = ? where profile = ? and message_id = ?",
+      ...[sealed ?? null, this.#id, messageId],
+    );
   }
 
   settle(messageIds: readonly Uint8Array[]): void {
     this.#file.transact(() => this.#settle(messageIds));
   }
 
-  enter(room: Uint8Array, name: string, { seq, hash }: Cursor): void {
+  enter(room: Uint8Array, name: string, { seq, hash }: Cursor, isSealed: boolean): void {
     this.#file.run(
-      `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone)
-        values (?, ?, ?, ?, ?, ?, 0)
+      `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone, is_sealed)
+        values (?, ?, ?, ?, ?, ?, 0, ?)
         on conflict do update set name = excluded.name, seq = excluded.seq, hash = excluded.hash,
-          is_gone = 0`,
-      ...[this.#id, room, name, seq, hash, seq],
+          is_gone = 0, is_sealed = max(is_sealed, excluded.is_sealed)`,
+      ...[this.#id, room, name, seq, hash, seq, Number(isSealed)],
     );
   }
 
-  take({ room, entries, cursor, settled }: Taken): void {
+  take({ room, entries, cursor, settled, isSealed, group }: Taken): void {
     this.#file.transact(() => {
-      const id = this.#stand(room, cursor);
+      const id = this.#stand(room, cursor, isSealed);
       this.#insert(id, entries);
       this.#settle(settled);
+      if (group) this.keepGroup(room, group.state, group.cursor, group.isClean);
       const oldest = cursor.seq - this.#entriesMax;
       this.#file.run("delete from entries where room = ? and seq <= ?", id, oldest);
     });
@@ -172,6 +197,123 @@ export class SqliteProfile implements Profile {
     return typeof row?.["ms"] === "number" ? row["ms"] : undefined;
   }
 
+  groups(): KeptGroup[] {
+    return this.#file.all("select * from groups where profile = ? order by rowid", this.#id)
+      .map((row) => ({
+        room: bytes(row["room"]),
+        state: row["state"] === null ? undefined : bytes(row["state"]),
+        cursor: { seq: Number(row["seq"]), hash: bytes(row["hash"]) },
+        isClean: row["is_clean"] === 1,
+        ...(row["staged_id"] && {
+          staged: {
+            messageId: bytes(row["staged_id"]),
+            core: bytes(row["staged_core"]),
+            state: bytes(row["staged_state"]),
+            request: bytes(row["staged_request"]),
+          },
+        }),
+      }));
+  }
+
+  keepGroup(room: Uint8Array, state: Uint8Array, { seq, hash }: Cursor, isClean: boolean): void {
+    this.#file.run(
+      `insert or replace into groups (profile, room, state, seq, hash, is_clean)
+        values (?, ?, ?, ?, ?, ?)`,
+      ...[this.#id, room, state, seq, hash, Number(isClean)],
+    );
+  }
+
+  stage(room: Uint8Array, staged: StagedGroup | undefined): void {
+    const { messageId = null, core = null, state = null, request = null } = staged ?? {};
+    this.#file.transact(() => {
+      this.#file.run(
+        `insert into groups
+            (profile, room, seq, hash, is_clean, staged_id, staged_core, staged_state, staged_request)
+          values (?, ?, 0, zeroblob(${hashBytes}), 0, ?, ?, ?, ?)
+          on conflict do update set staged_id = excluded.staged_id,
+            staged_core = excluded.staged_core, staged_state = excluded.staged_state,
+            staged_request = excluded.staged_request`,
+        ...[this.#id, room, messageId, core, state, request],
+      );
+      this.#file.run(
+        `delete from groups
+          where profile = ? and room = ? and state is null and staged_id is null`,
+        ...[this.#id, room],
+      );
+    });
+  }
+
+  dropGroup(room: Uint8Array): void {
+    this.#file.run("delete from groups where profile = ? and room = ?", this.#id, room);
+  }
+
+  keyPackages(): KeptKeyPackage[] {
+    return this.#file
+      .all("select ref, saved from key_packages where profile = ? order by number", this.#id)
+      .map((row) => ({ ref: bytes(row["ref"]), saved: bytes(row["saved"]) }));
+  }
+
+  keepKeyPackages(packages: readonly KeptKeyPackage[]): void {
+    this.#file.transact(() => {
+      for (const { ref, saved } of packages) {
+        this.#file.run(
+          "insert or replace into key_packages (profile, ref, saved) values (?, ?, ?)",
+          ...[this.#id, ref, saved],
+        );
+      }
+    });
+  }
+
+  dropKeyPackages(refs: readonly Uint8Array[]): void {
+    this.#file.transact(() => {
+      for (const ref of refs) {
+        this.#file.run("delete from key_packages where profile = ? and ref = ?", this.#id, ref);
+      }
+    });
+  }
+
+  invitations(): KeptInvitation[] {
+    return this.#file.all("select * from invitations where profile = ? order by rowid", this.#id)
+      .map((row) => ({
+        room: bytes(row["room"]),
+        secret: bytes(row["secret"]),
+        inviter: bytes(row["inviter"]),
+        generation: Number(row["generation"]),
+      }));
+  }
+
+  keepInvitation({ room, secret, inviter, generation }: KeptInvitation): void {
+    this.#file.run(
+      `insert or replace into invitations (profile, room, secret, inviter, generation)
+        values (?, ?, ?, ?, ?)`,
+      ...[this.#id, room, secret, inviter, generation],
+    );
+  }
+
+  dropInvitation(room: Uint8Array): void {
+    this.#file.run("delete from invitations where profile = ? and room = ?", this.#id, room);
+  }
+
+  people(): KeptPerson[] {
+    return this.#file.all("select * from people where profile = ? order by rowid", this.#id)
+      .map((row) => ({
+        name: String(row["name"]),
+        userKey: bytes(row["user_key"]),
+        isVerified: row["is_verified"] === 1,
+        ...(row["changed_to"] && { changedTo: bytes(row["changed_to"]) }),
+      }));
+  }
+
+  keepPerson({ name, userKey, isVerified, changedTo }: KeptPerson): void {
+    this.#file.run(
+      `insert into people (profile, folded, name, user_key, is_verified, changed_to)
+        values (?, ?, ?, ?, ?, ?)
+        on conflict do update set name = excluded.name, user_key = excluded.user_key,
+          is_verified = excluded.is_verified, changed_to = excluded.changed_to`,
+      ...[this.#id, fold(name), name, userKey, Number(isVerified), changedTo ?? null],
+    );
+  }
+
   close(): void {
     this.#release();
   }
@@ -184,10 +326,11 @@ export class SqliteProfile implements Profile {
   }
 
   /** Moves a room's cursor; the room's row. */
-  #stand(room: Uint8Array, { seq, hash }: Cursor): number {
+  #stand(room: Uint8Array, { seq, hash }: Cursor, isSealed = false): number {
     const row = this.#file.get(
-      "update rooms set seq = ?, hash = ? where profile = ? and room = ? returning id",
-      ...[seq, hash, this.#id, room],
+      `update rooms set seq = ?, hash = ?, is_sealed = max(is_sealed, ?)
+        where profile = ? and room = ? returning id`,
+      ...[seq, hash, Number(isSealed), this.#id, room],
     );
     if (!row) throw new Error("Cannot keep entries because their room has not been entered");
     return Number(row["id"]);
