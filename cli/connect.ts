@@ -9,12 +9,14 @@ import { RoomError } from "../client/chat/chat.ts";
 import { ClassicNameError } from "../client/classic_chat.ts";
 import { ServerIdentityError } from "../client/pins.ts";
 import { plainUi } from "../client/chat/plain.ts";
-import { ClientStoreError } from "../client/store/store.ts";
+import { WrongPassphraseError } from "../client/store/key_file.ts";
+import { type ClientStore, ClientStoreError } from "../client/store/store.ts";
 import { terminalUi } from "../client/chat/terminal.ts";
 import { notice, type Ui } from "../client/chat/ui.ts";
 import { chat, isRefusal, nameProblems } from "./connect_chat.ts";
 import { classicConversation } from "./connect_classic.ts";
 import { giveUpSeconds, readConnectOptions } from "./connect_options.ts";
+import { openUnlocked } from "./connect_store.ts";
 import { EndedError, EndingRequest } from "./ending.ts";
 import { exitCode } from "./exit.ts";
 import { UsageError } from "./flags.ts";
@@ -37,6 +39,10 @@ Usage: broadcast connect [ADDRESS | LINK] [OPTIONS]
   --link-file FILE   reads the link from a file
   --home FOLDER      where your keys, the known servers and what was said are kept; else
                      BROADCAST_HOME
+  --passphrase       asks for the passphrase that your keys are under, or are put under now; not
+                     needed where they are under one. BROADCAST_PASSPHRASE and --passphrase-file
+                     say it without asking
+  --passphrase-file FILE  reads it from a file
   --follow           stays when the input ends, and prints what comes
   --give-up SECONDS  how long to try to get back to a server that went away; default ${giveUpSeconds}
                      from a pipe, else for ever
@@ -55,13 +61,18 @@ ${exitCode.interrupted} Ctrl-C (128 and the number of the signal); ${exitCode.fa
 /** Joins a server until the input ends or the user quits; the exit code. */
 export async function connect(args: string[]): Promise<number> {
   let ui: Ui | undefined;
+  let store: ClientStore | undefined;
   try {
     const options = await readConnectOptions(args);
+    const isClassic = options.flags.has("classic");
+    // Whoever is asked can still end it by Ctrl-C: nothing listens to signals yet.
+    store = isClassic ? undefined : await openUnlocked(options.home, options.passphrase);
     const ending = new EndingRequest();
     let longLines = 0;
     ui = openUi(options.isPlain, ending, () => longLines++);
-    const converse = options.flags.has("classic") ? classicConversation : chat;
-    const code = await converse(options, ui, ending);
+    const code = store
+      ? await chat(options, ui, ending, store)
+      : await classicConversation(options, ui, ending);
     return code === exitCode.ok && longLines > 0 ? exitCode.undelivered : code;
   } catch (error) {
     if (error instanceof EndedError) return error.code;
@@ -72,6 +83,7 @@ export async function connect(args: string[]): Promise<number> {
     return problem.code;
   } finally {
     ui?.close();
+    store?.close();
   }
 }
 
@@ -96,7 +108,7 @@ function problemOf(error: unknown): { text: string; code: number } | undefined {
     error instanceof ClientStoreError;
   if (isUsage) return { text: error.message, code: exitCode.usage };
   const isNotLetIn = error instanceof ServerIdentityError || error instanceof ClassicNameError ||
-    error instanceof RoomError;
+    error instanceof RoomError || error instanceof WrongPassphraseError;
   if (isNotLetIn) {
     return { text: error.message, code: exitCode.authentication };
   }

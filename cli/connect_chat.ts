@@ -13,7 +13,6 @@ import { notice, type Ui } from "../client/chat/ui.ts";
 import { fingerprint } from "../crypto/identity.ts";
 import { systemClock } from "./clock.ts";
 import { type ConnectOptions, toName } from "./connect_options.ts";
-import { openStore } from "./connect_store.ts";
 import { EndedError, type EndingRequest } from "./ending.ts";
 import { exitCode } from "./exit.ts";
 import { UsageError } from "./flags.ts";
@@ -36,22 +35,8 @@ class NoNameError extends UsageError {}
 /** Logs in by a name; over this link where there is one, else over a new one. */
 type Open = (name: string, first?: SecureLink) => Promise<Client>;
 
-/** Runs a conversation to its end; the exit code. */
+/** Connects, runs a conversation to its end, and keeps what comes and what is said; the exit code. */
 export async function chat(
-  options: ConnectOptions,
-  ui: Ui,
-  ending: EndingRequest,
-): Promise<number> {
-  const store = openStore(options.home);
-  try {
-    return await converseKept(options, ui, ending, store);
-  } finally {
-    store.close();
-  }
-}
-
-/** Connects, and keeps what comes and what is said. */
-async function converseKept(
   options: ConnectOptions,
   ui: Ui,
   ending: EndingRequest,

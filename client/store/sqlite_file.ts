@@ -44,8 +44,20 @@ const migrations: readonly string[] = [
 `,
   `
   alter table rooms add column is_sealed integer not null default 0;
-  alter table entries add column is_sealed integer not null default 0;
-  alter table messages add column sealed blob;
+  -- Of a sealed room, the core is sealed with our key, and so is what the entry says now.
+  alter table entries add column sealed_text blob;
+  -- What stands in the clear is moved by the first key, and these tables dropped: of a row that is only
+  -- changed, something may stay in its page.
+  alter table identities rename to clear_identities;
+  create table identities (
+    name text primary key, user_secret blob not null, device_secret blob not null
+  ) strict;
+  alter table messages rename to clear_messages;
+  create table messages (
+    number integer primary key autoincrement, profile integer not null references profiles,
+    room blob not null, message_id blob not null, core blob not null, sealed blob,
+    unique (profile, message_id)
+  ) strict;
   create table groups (
     profile integer not null references profiles, room blob not null,
     -- No state: we have never been in, and a commit that takes us in is staged.
@@ -65,6 +77,10 @@ const migrations: readonly string[] = [
     profile integer not null references profiles, folded text not null, name text not null,
     user_key blob not null, is_verified integer not null, changed_to blob,
     primary key (profile, folded)
+  ) strict;
+  -- Which key the secrets are sealed with, and whether all is gone that was there before.
+  create table sealing (
+    number integer primary key check (number = 1), key_id blob not null, is_swept integer not null
   ) strict;
 `,
 ];
@@ -102,6 +118,16 @@ export class SqliteFile {
     return this.#told(() => this.#prepare(sql).get(...values));
   }
 
+  /** The rows that a query gives, one by one; nothing may be changed meanwhile. */
+  *each(sql: string, ...values: SQLInputValue[]): Generator<Row> {
+    const rows = this.#told(() => this.#prepare(sql).iterate(...values));
+    try {
+      for (let next; !(next = this.#told(() => rows.next())).done;) yield next.value as Row;
+    } finally {
+      rows.return?.(); // Else it goes on reading what may have changed.
+    }
+  }
+
   /** Changes rows; how many. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return this.#told(() => Number(this.#prepare(sql).run(...values).changes));
@@ -118,6 +144,12 @@ export class SqliteFile {
       if (this.#db.isTransaction) this.#told(() => this.#db.exec("rollback"));
       throw cause;
     }
+  }
+
+  /** Leaves nothing beside the file of what was in it; false where another process is in the way. */
+  empty(): boolean {
+    const row = this.get("pragma wal_checkpoint(truncate)");
+    return row?.["busy"] === 0;
   }
 
   close(): void {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Content, decodeCore, messageIdOf } from "../../protocol/entry.ts";
+import { equal } from "../../protocol/bytes.ts";
+import { Content, type Core, decodeCore, messageIdOf } from "../../protocol/entry.ts";
 import { hashBytes, keptEntriesMax } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { ClientEntry } from "../events.ts";
@@ -24,8 +25,9 @@ import type {
   StagedGroup,
   Taken,
 } from "./store.ts";
+import type { Part, Vault } from "./vault.ts";
 
-const entryColumns = "rooms.room as room_id, entries.*";
+const entryColumns = "rooms.room as room_id, rooms.is_sealed, entries.*";
 /** What an entry is that changes the one it names; reactions to it may be many. */
 const changing: readonly number[] = [Content.edit, Content.deletion];
 const isChange = `content in (${changing.join()})`;
@@ -36,16 +38,25 @@ export class SqliteProfile implements Profile {
   readonly isKept = true;
   readonly #file: SqliteFile;
   readonly #id: number;
+  readonly #vault: Vault;
   readonly #release: () => void;
   readonly #entriesMax: number;
 
   /**
    * @param id the profile's row
+   * @param vault seals what is secret, as the profile's
    * @param release lets another process have the name
    */
-  constructor(file: SqliteFile, id: number, release: () => void, entriesMax = keptEntriesMax) {
+  constructor(
+    file: SqliteFile,
+    id: number,
+    vault: Vault,
+    release: () => void,
+    entriesMax = keptEntriesMax,
+  ) {
     this.#file = file;
     this.#id = id;
+    this.#vault = vault;
     this.#release = release;
     this.#entriesMax = entriesMax;
   }
@@ -64,10 +75,10 @@ export class SqliteProfile implements Profile {
 
   messages(): OwnMessage[] {
     return this.#file
-      .all("select room, core, sealed from messages where profile = ? order by number", this.#id)
+      .all("select * from messages where profile = ? order by number", this.#id)
       .map((row) => ({
         room: bytes(row["room"]),
-        core: bytes(row["core"]),
+        core: this.#open(row, "messages.core", "room", "message_id"),
         ...(row["sealed"] && { sealed: bytes(row["sealed"]) }),
       }));
   }
@@ -75,9 +86,11 @@ export class SqliteProfile implements Profile {
   say(messages: readonly OwnMessage[]): void {
     this.#file.transact(() => {
       for (const { room, core, sealed = null } of messages) {
+        const messageId = messageIdOf(core);
+        const secret = this.#vault.seal(core, "messages.core", room, messageId);
         this.#file.run(
           "insert into messages (profile, room, message_id, core, sealed) values (?, ?, ?, ?, ?)",
-          ...[this.#id, room, messageIdOf(core), core, sealed],
+          ...[this.#id, room, messageId, secret, sealed],
         );
       }
     });
@@ -95,18 +108,22 @@ export class SqliteProfile implements Profile {
   }
 
   enter(room: Uint8Array, name: string, { seq, hash }: Cursor, isSealed: boolean): void {
-    this.#file.run(
-      `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone, is_sealed)
-        values (?, ?, ?, ?, ?, ?, 0, ?)
-        on conflict do update set name = excluded.name, seq = excluded.seq, hash = excluded.hash,
-          is_gone = 0, is_sealed = max(is_sealed, excluded.is_sealed)`,
-      ...[this.#id, room, name, seq, hash, seq, Number(isSealed)],
-    );
+    this.#file.transact(() => {
+      this.#file.run(
+        `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone)
+          values (?, ?, ?, ?, ?, ?, 0)
+          on conflict do update set name = excluded.name, seq = excluded.seq, hash = excluded.hash,
+            is_gone = 0`,
+        ...[this.#id, room, name, seq, hash, seq],
+      );
+      if (isSealed) this.#seal(room);
+    });
   }
 
   take({ room, entries, cursor, settled, isSealed, group }: Taken): void {
     this.#file.transact(() => {
-      const id = this.#stand(room, cursor, isSealed);
+      if (isSealed) this.#seal(room);
+      const id = this.#stand(room, cursor);
       this.#insert(id, entries);
       this.#settle(settled);
       if (group) this.keepGroup(room, group.state, group.cursor, group.isClean);
@@ -137,7 +154,7 @@ export class SqliteProfile implements Profile {
         `select ${entryColumns} from ${entryTables} where entries.room = ? and edited_by > ?`,
         ...[id, seq],
       );
-      for (const row of edited) this.#setText(id, toEntry(row));
+      for (const row of edited) this.#setText(id, this.#toEntry(row));
       return dropped;
     });
   }
@@ -164,7 +181,7 @@ export class SqliteProfile implements Profile {
       `select ${entryColumns} from ${entryTables}
         where profile = ? and rooms.room = ? order by entries.seq desc limit ?`,
       ...[this.#id, room, count],
-    ).map(toEntry).reverse();
+    ).map(this.#toEntry).reverse();
   }
 
   hashBefore(room: Uint8Array, seq: number): Uint8Array | undefined {
@@ -177,13 +194,35 @@ export class SqliteProfile implements Profile {
 
   search({ word, room, limit }: Search): KeptEntry[] {
     // instr takes every character as it is; like would not.
-    return this.#file.all(
+    const found = this.#file.all(
       `select ${entryColumns} from ${entryTables}
         where profile = ? and not is_gone and (? is null or rooms.room = ?)
           and instr(folded, ?) > 0
         order by time_ms desc, entries.seq desc limit ?`,
       ...[this.#id, room ?? null, room ?? null, fold(word), limit],
-    ).map(toEntry);
+    ).map(this.#toEntry);
+    const sealed = this.rooms()
+      .filter(({ id, isGone, isSealed }) => isSealed && !isGone && (!room || equal(id, room)))
+      .flatMap(({ id }) => this.#searchSealed(id, fold(word), limit));
+    return [...found, ...sealed]
+      .sort((a, b) => b.timeMs - a.timeMs || b.seq - a.seq)
+      .slice(0, limit);
+  }
+
+  /** The newest of a sealed room: SQLite cannot look into them. */
+  #searchSealed(room: Uint8Array, folded: string, limit: number): KeptEntry[] {
+    const found: KeptEntry[] = [];
+    const rows = this.#file.each(
+      `select ${entryColumns} from ${entryTables}
+        where profile = ? and rooms.room = ? and sealed_text is not null
+        order by entries.seq desc`,
+      ...[this.#id, room],
+    );
+    for (const row of rows) {
+      if (found.length === limit) break;
+      if (fold(this.#textOf(row)!).includes(folded)) found.push(this.#toEntry(row));
+    }
+    return found;
   }
 
   oldestMs(): number | undefined {
@@ -201,15 +240,15 @@ export class SqliteProfile implements Profile {
     return this.#file.all("select * from groups where profile = ? order by rowid", this.#id)
       .map((row) => ({
         room: bytes(row["room"]),
-        state: row["state"] === null ? undefined : bytes(row["state"]),
+        state: row["state"] === null ? undefined : this.#open(row, "groups.state", "room"),
         cursor: { seq: Number(row["seq"]), hash: bytes(row["hash"]) },
         isClean: row["is_clean"] === 1,
         ...(row["staged_id"] && {
           staged: {
             messageId: bytes(row["staged_id"]),
-            core: bytes(row["staged_core"]),
-            state: bytes(row["staged_state"]),
-            request: bytes(row["staged_request"]),
+            core: this.#open(row, "groups.staged_core", "room"),
+            state: this.#open(row, "groups.staged_state", "room"),
+            request: this.#open(row, "groups.staged_request", "room"),
           },
         }),
       }));
@@ -219,12 +258,14 @@ export class SqliteProfile implements Profile {
     this.#file.run(
       `insert or replace into groups (profile, room, state, seq, hash, is_clean)
         values (?, ?, ?, ?, ?, ?)`,
-      ...[this.#id, room, state, seq, hash, Number(isClean)],
+      ...[this.#id, room, this.#vault.seal(state, "groups.state", room), seq, hash],
+      Number(isClean),
     );
   }
 
   stage(room: Uint8Array, staged: StagedGroup | undefined): void {
-    const { messageId = null, core = null, state = null, request = null } = staged ?? {};
+    const seal = (what: "core" | "state" | "request") =>
+      staged ? this.#vault.seal(staged[what], `groups.staged_${what}`, room) : null;
     this.#file.transact(() => {
       this.#file.run(
         `insert into groups
@@ -233,7 +274,8 @@ export class SqliteProfile implements Profile {
           on conflict do update set staged_id = excluded.staged_id,
             staged_core = excluded.staged_core, staged_state = excluded.staged_state,
             staged_request = excluded.staged_request`,
-        ...[this.#id, room, messageId, core, state, request],
+        ...[this.#id, room, staged?.messageId ?? null],
+        ...[seal("core"), seal("state"), seal("request")],
       );
       this.#file.run(
         `delete from groups
@@ -250,7 +292,10 @@ export class SqliteProfile implements Profile {
   keyPackages(): KeptKeyPackage[] {
     return this.#file
       .all("select ref, saved from key_packages where profile = ? order by number", this.#id)
-      .map((row) => ({ ref: bytes(row["ref"]), saved: bytes(row["saved"]) }));
+      .map((row) => ({
+        ref: bytes(row["ref"]),
+        saved: this.#open(row, "key_packages.saved", "ref"),
+      }));
   }
 
   keepKeyPackages(packages: readonly KeptKeyPackage[]): void {
@@ -258,7 +303,7 @@ export class SqliteProfile implements Profile {
       for (const { ref, saved } of packages) {
         this.#file.run(
           "insert or replace into key_packages (profile, ref, saved) values (?, ?, ?)",
-          ...[this.#id, ref, saved],
+          ...[this.#id, ref, this.#vault.seal(saved, "key_packages.saved", ref)],
         );
       }
     });
@@ -276,17 +321,18 @@ export class SqliteProfile implements Profile {
     return this.#file.all("select * from invitations where profile = ? order by rowid", this.#id)
       .map((row) => ({
         room: bytes(row["room"]),
-        secret: bytes(row["secret"]),
+        secret: this.#open(row, "invitations.secret", "room", "inviter", "generation"),
         inviter: bytes(row["inviter"]),
         generation: Number(row["generation"]),
       }));
   }
 
   keepInvitation({ room, secret, inviter, generation }: KeptInvitation): void {
+    const sealed = this.#vault.seal(secret, "invitations.secret", room, inviter, generation);
     this.#file.run(
       `insert or replace into invitations (profile, room, secret, inviter, generation)
         values (?, ?, ?, ?, ?)`,
-      ...[this.#id, room, secret, inviter, generation],
+      ...[this.#id, room, sealed, inviter, generation],
     );
   }
 
@@ -325,12 +371,21 @@ export class SqliteProfile implements Profile {
     );
   }
 
-  /** Moves a room's cursor; the room's row. */
-  #stand(room: Uint8Array, { seq, hash }: Cursor, isSealed = false): number {
+  /** From here on a room is a sealed one. What of it was kept in the clear, if anything, goes. */
+  #seal(room: Uint8Array): void {
     const row = this.#file.get(
-      `update rooms set seq = ?, hash = ?, is_sealed = max(is_sealed, ?)
-        where profile = ? and room = ? returning id`,
-      ...[seq, hash, Number(isSealed), this.#id, room],
+      `update rooms set is_sealed = 1 where profile = ? and room = ? and not is_sealed
+        returning id`,
+      ...[this.#id, room],
+    );
+    if (row) this.#file.run("delete from entries where room = ?", Number(row["id"]));
+  }
+
+  /** Moves a room's cursor; the room's row. */
+  #stand(room: Uint8Array, { seq, hash }: Cursor): number {
+    const row = this.#file.get(
+      "update rooms set seq = ?, hash = ? where profile = ? and room = ? returning id",
+      ...[seq, hash, this.#id, room],
     );
     if (!row) throw new Error("Cannot keep entries because their room has not been entered");
     return Number(row["id"]);
@@ -344,23 +399,65 @@ export class SqliteProfile implements Profile {
 
   /** Keeps entries; they may erase and edit what came before them. */
   #insert(room: number, entries: readonly ClientEntry[]): void {
-    for (const entry of entries) this.#insertOne(room, entry);
+    const sealedRoom = this.#sealedRoom(room);
+    for (const entry of entries) this.#insertOne(room, sealedRoom, entry);
     for (const { core: { content, target } } of entries) {
       if (target && changing.includes(content)) this.#reconsider(room, target);
     }
   }
 
-  #insertOne(room: number, entry: ClientEntry): void {
+  #insertOne(room: number, sealedRoom: Uint8Array | undefined, entry: ClientEntry): void {
     const { seq, timeMs, deviceId, core, isErased, previous, author, verified, isOwn } = entry;
-    const text = textOf(entry);
     this.#file.run(
       `insert or ignore into entries (room, seq, time_ms, device_id, message_id, content, target,
-          core, is_erased, previous, user_id, author, verified, is_own, text, folded)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          core, is_erased, previous, user_id, author, verified, is_own, text, folded, sealed_text)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[room, seq, timeMs, deviceId, core.messageId, core.content, core.target ?? null],
-      ...[core.bytes, Number(isErased), previous, author?.userId ?? null, author?.name ?? null],
-      ...[verified, Number(isOwn), text ?? null, text === undefined ? null : fold(text)],
+      ...[this.#coreToKeep(sealedRoom, seq, core), Number(isErased), previous],
+      ...[author?.userId ?? null, author?.name ?? null, verified, Number(isOwn)],
+      ...this.#textToKeep(sealedRoom, seq, textOf(entry)),
     );
+  }
+
+  /** A room's id if it is sealed: what is said in it is then kept sealed with our key. */
+  #sealedRoom(room: number): Uint8Array | undefined {
+    const row = this.#file.get("select room from rooms where id = ? and is_sealed", room);
+    return row && bytes(row["room"]);
+  }
+
+  #coreToKeep(sealedRoom: Uint8Array | undefined, seq: number, core: Core): Uint8Array {
+    return sealedRoom ? this.#vault.seal(core.bytes, "entries.core", sealedRoom, seq) : core.bytes;
+  }
+
+  /** What an entry says: as it is shown, as it is looked for, or both sealed. */
+  #textToKeep(
+    sealedRoom: Uint8Array | undefined,
+    seq: number,
+    text: string | undefined,
+  ): [text: string | null, folded: string | null, sealed: Uint8Array | null] {
+    if (text === undefined) return [null, null, null];
+    if (!sealedRoom) return [text, fold(text), null];
+    const secret = new TextEncoder().encode(text);
+    return [null, null, this.#vault.seal(secret, "entries.sealed_text", sealedRoom, seq)];
+  }
+
+  /** What an entry's row says. */
+  #textOf(row: Row): string | undefined {
+    if (row["sealed_text"] === null) return row["text"] === null ? undefined : String(row["text"]);
+    return new TextDecoder().decode(this.#open(row, "entries.sealed_text", "room_id", "seq"));
+  }
+
+  readonly #toEntry = (row: Row): KeptEntry => {
+    const core = row["is_sealed"] === 1
+      ? this.#open(row, "entries.core", "room_id", "seq")
+      : bytes(row["core"]);
+    return toEntry(row, decodeCore(core), this.#textOf(row));
+  };
+
+  /** Opens a row's secret of this kind, `table.column`, which is bound to these columns. */
+  #open(row: Row, kind: string, ...place: string[]): Uint8Array {
+    const sealed = bytes(row[kind.slice(kind.indexOf(".") + 1)]);
+    return this.#vault.open(sealed, kind, ...place.map((column) => row[column] as Part));
   }
 
   /** Erases and edits an entry by what is kept that names it. */
@@ -381,8 +478,9 @@ export class SqliteProfile implements Profile {
   #erase(room: number, { seq, core, isErased }: KeptEntry): void {
     if (isErased) return;
     this.#file.run(
-      "update entries set core = ?, is_erased = 1, text = null, folded = null where room = ? and seq = ?",
-      ...[eraseCore(core).bytes, room, seq],
+      `update entries set core = ?, is_erased = 1, text = null, folded = null, sealed_text = null
+        where room = ? and seq = ?`,
+      ...[this.#coreToKeep(this.#sealedRoom(room), seq, eraseCore(core)), room, seq],
     );
   }
 
@@ -396,9 +494,10 @@ export class SqliteProfile implements Profile {
       .find((edit) => mayEdit(edit, entry));
     const text = edit ? payloadText(edit.core) : textOf(entry);
     this.#file.run(
-      "update entries set text = ?, folded = ?, edited_by = ? where room = ? and seq = ?",
-      ...[text ?? null, text === undefined ? null : fold(text), edit?.seq ?? null],
-      ...[room, entry.seq],
+      `update entries set text = ?, folded = ?, sealed_text = ?, edited_by = ?
+        where room = ? and seq = ?`,
+      ...this.#textToKeep(this.#sealedRoom(room), entry.seq, text),
+      ...[edit?.seq ?? null, room, entry.seq],
     );
   }
 
@@ -407,12 +506,11 @@ export class SqliteProfile implements Profile {
     return this.#file.all(
       `select ${entryColumns} from ${entryTables} where entries.room = ? and ${where}`,
       ...[room, value],
-    ).map(toEntry);
+    ).map(this.#toEntry);
   }
 }
 
-function toEntry(row: Row): KeptEntry {
-  const core = decodeCore(bytes(row["core"]));
+function toEntry(row: Row, core: Core, text: string | undefined): KeptEntry {
   const deviceId = bytes(row["device_id"]);
   const isErased = row["is_erased"] === 1;
   const verified = row["verified"] as Verified;
@@ -431,7 +529,7 @@ function toEntry(row: Row): KeptEntry {
     verified,
     ...(isOfRoom && { change: readChange(core.payload) }),
     isOwn: row["is_own"] === 1,
-    text: row["text"] === null ? undefined : String(row["text"]),
+    text,
     isEdited: row["edited_by"] !== null,
   };
 }

@@ -119,7 +119,8 @@ export interface Search {
  * What is kept of one name at one server. Every method MUST do all it has to or nothing, and MUST be
  * as durable as the store makes things when it returns. It MUST keep each entry once; MUST give the
  * messages in the order said; MUST erase what a deletion names, edits of it too; MUST let only an
- * entry's author edit it. A room that was sealed once MUST stay sealed.
+ * entry's author edit it. A room that was sealed once MUST stay sealed, and
+ * nothing that was kept of it as an open one may stay.
  */
 export interface Profile {
   /** False where another process uses this name here: then nothing is kept. */

@@ -466,19 +466,22 @@ export function testClientStore(name: string, makePlace: () => Place | Promise<P
     assertEquals(texts(again().newest(room, 9)), ["GRÜSSE to all"]);
   });
 
-  testKept("a room that was sealed once stays sealed, whatever is said of it", (profile, again) => {
-    enter(profile, room, true);
-    take(profile, [{ seq: 1 }]);
-    profile.leave(room, []);
-    enter(profile);
-    enter(profile, otherRoom);
-    take(profile, [{ seq: 1 }], otherRoom, true);
-    const next = again();
-    assertEquals(next.rooms().map(({ isSealed }) => isSealed), [true, true]);
-    assertEquals([room, otherRoom].map((of) => texts(next.newest(of, 9))), [["text 1"], [
-      "text 1",
-    ]]);
-  });
+  testKept(
+    "a room that was sealed once stays sealed, and keeps nothing of when it was open",
+    (profile, again) => {
+      enter(profile, room, true);
+      take(profile, [{ seq: 1 }]);
+      profile.leave(room, []);
+      enter(profile);
+      enter(profile, otherRoom);
+      take(profile, [{ seq: 1 }], otherRoom, true);
+      const next = again();
+      assertEquals(next.rooms().map(({ isSealed }) => isSealed), [true, true]);
+      assertEquals([room, otherRoom].map((of) => texts(next.newest(of, 9))), [["text 1"], [
+        "text 1",
+      ]]);
+    },
+  );
 
   testKept("a room's keys are kept, alone or with the entries that made them so", (
     profile,

@@ -12,6 +12,7 @@ const NEUTRAL_ENV = {
   CONNECTIONS_MAX: "200",
   BROADCAST_LINK: "",
   BROADCAST_NAME: "",
+  BROADCAST_PASSPHRASE: "",
   DATA: "",
   NO_COLOR: "",
   PORT: "",
@@ -77,6 +78,12 @@ export class Site implements AsyncDisposable {
     const command = this.#command("connect", [target(to), ...args], options);
     const process = this.#options(options.env);
     return this.#keep(new Terminal([Deno.execPath(), ...command], columns, process));
+  }
+
+  /** A command on a terminal. */
+  runOnTerminal(command: string, args: readonly string[]): Terminal {
+    const all = this.#command(command, args, {});
+    return this.#keep(new Terminal([Deno.execPath(), ...all], 80, this.#options()));
   }
 
   /** What a person types who has just cloned the project, on a terminal; in the project's folder. */
@@ -149,6 +156,11 @@ export class Site implements AsyncDisposable {
           write: [data, file, `${file}.new`],
           net: [unix],
         };
+      case "passphrase": {
+        const home = valueOf(args, "--home", "home");
+        const files = ["--passphrase-file", "--new-file"].map((flag) => valueOf(args, flag, home));
+        return { read: [home, ...files], write: [home], net: [] };
+      }
       case "restore":
         return { read: [data, file], write: [data], net: [] };
       default:
