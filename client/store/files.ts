@@ -53,7 +53,9 @@ export class OldFiles {
 
   /** Removes a name's secrets. */
   async removeIdentity(name: string): Promise<void> {
-    await Deno.remove(this.#path("identities", `${name.toLowerCase()}.json`));
+    await Deno.remove(this.#path("identities", `${name.toLowerCase()}.json`)).catch((cause) => {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause; // Another process was first.
+    });
   }
 
   /** The fingerprint that a server had when it was first met. */

@@ -18,6 +18,7 @@ import { OldFiles } from "./files.ts";
 import { KeyLock } from "./key_lock.ts";
 import { SqliteFile } from "./sqlite_file.ts";
 import { type ChangeStep, SqliteKey } from "./sqlite_key.ts";
+import { openSecret } from "./sqlite_secrets.ts";
 import { SqliteProfile } from "./sqlite_profile.ts";
 import { type ClientStore, forgetful, type Profile } from "./store.ts";
 
@@ -79,6 +80,7 @@ export class SqliteStore implements ClientStore {
    */
   async unlock(passphrase: string): Promise<void> {
     await this.#key.unlock(passphrase);
+    await this.#takeOver();
   }
 
   /**
@@ -92,10 +94,8 @@ export class SqliteStore implements ClientStore {
     onStep?: (done: ChangeStep) => void,
   ): Promise<void> {
     if (this.#locks.size > 0) throw new Error("Cannot change the key because it is in use");
-    const inTheClear = passphrase === undefined ? [] : await this.#old.names();
-    for (const name of inTheClear) await this.identity(name);
     await this.#key.change(passphrase, onStep);
-    for (const name of inTheClear) await this.#dropOld(name);
+    if (passphrase !== undefined) await this.#takeOver();
   }
 
   async identity(name: string): Promise<Identity> {
@@ -163,20 +163,20 @@ export class SqliteStore implements ClientStore {
 
   /** A user's secret and a device's. */
   #secrets(name: string): Secret[] | undefined {
-    const sql = "select user_secret, device_secret from identities where name = ?";
-    const row = this.#file.get(sql, name);
-    return row && secretColumns.map((column) => {
-      const sealed = row[column.slice("identities.".length)] as Uint8Array;
-      return this.#key.vault.open(sealed, column, name).slice();
-    });
+    const row = this.#file.get("select * from identities where name = ?", name);
+    const { vault } = this.#key;
+    return row && secretColumns.map((column) => openSecret(vault, row, column, "name").slice());
   }
 
-  /** Removes what an older version kept in the clear, if it is nothing else than what is kept now. */
-  async #dropOld(name: string): Promise<void> {
-    const old = await this.#old.identity(name);
-    const [user, device] = this.#secrets(name.toLowerCase())!;
-    if (!old || !equal(old.userSecret, user!) || !equal(old.deviceSecret, device!)) return;
-    await this.#old.removeIdentity(name);
+  /** Takes over what the first version kept in the clear, and removes it if nothing else is kept now. */
+  async #takeOver(): Promise<void> {
+    for (const name of await this.#old.names()) {
+      await this.identity(name);
+      const [user, device] = this.#secrets(name.toLowerCase())!;
+      const old = await this.#old.identity(name);
+      if (!old || !equal(old.userSecret, user!) || !equal(old.deviceSecret, device!)) continue;
+      await this.#old.removeIdentity(name);
+    }
   }
 }
 

@@ -10,6 +10,12 @@ import { ClientStoreError } from "./store.ts";
 /** One row of a result. */
 export type Row = Record<string, SQLOutputValue>;
 
+/** The bytes in a row's column. */
+export function bytes(value: Row[string] | undefined): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError("Cannot read what is kept because it is of another kind");
+}
+
 /** Each brings a file from the version of its place in the list to the next. */
 const migrations: readonly string[] = [
   `

@@ -6,26 +6,16 @@
 
 import { equal } from "../../protocol/bytes.ts";
 import { Content, type Core, decodeCore, messageIdOf } from "../../protocol/entry.ts";
-import { hashBytes, keptEntriesMax } from "../../protocol/limits.ts";
+import { keptEntriesMax } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { ClientEntry } from "../events.ts";
 import { eraseCore, fold, isDeletion, mayEdit, payloadText, textOf } from "./kept.ts";
 import { readChange, type Verified } from "../room_log.ts";
-import type { Row, SqliteFile } from "./sqlite_file.ts";
-import type {
-  KeptEntry,
-  KeptGroup,
-  KeptInvitation,
-  KeptKeyPackage,
-  KeptPerson,
-  KeptRoom,
-  OwnMessage,
-  Profile,
-  Search,
-  StagedGroup,
-  Taken,
-} from "./store.ts";
-import type { Part, Vault } from "./vault.ts";
+import { bytes, type Row, type SqliteFile } from "./sqlite_file.ts";
+import { SqliteGroups } from "./sqlite_groups.ts";
+import { openSecret } from "./sqlite_secrets.ts";
+import type { KeptEntry, KeptRoom, OwnMessage, Profile, Search, Taken } from "./store.ts";
+import type { Vault } from "./vault.ts";
 
 const entryColumns = "rooms.room as room_id, rooms.is_sealed, entries.*";
 /** What an entry is that changes the one it names; reactions to it may be many. */
@@ -34,7 +24,7 @@ const isChange = `content in (${changing.join()})`;
 const entryTables = "entries join rooms on rooms.id = entries.room";
 
 /** See {@link Profile}. */
-export class SqliteProfile implements Profile {
+export class SqliteProfile extends SqliteGroups implements Profile {
   readonly isKept = true;
   readonly #file: SqliteFile;
   readonly #id: number;
@@ -54,6 +44,7 @@ export class SqliteProfile implements Profile {
     release: () => void,
     entriesMax = keptEntriesMax,
   ) {
+    super(file, id, vault);
     this.#file = file;
     this.#id = id;
     this.#vault = vault;
@@ -78,7 +69,7 @@ export class SqliteProfile implements Profile {
       .all("select * from messages where profile = ? order by number", this.#id)
       .map((row) => ({
         room: bytes(row["room"]),
-        core: this.#open(row, "messages.core", "room", "message_id"),
+        core: openSecret(this.#vault, row, "messages.core", "room", "message_id"),
         ...(row["sealed"] && { sealed: bytes(row["sealed"]) }),
       }));
   }
@@ -236,130 +227,6 @@ export class SqliteProfile implements Profile {
     return typeof row?.["ms"] === "number" ? row["ms"] : undefined;
   }
 
-  groups(): KeptGroup[] {
-    return this.#file.all("select * from groups where profile = ? order by rowid", this.#id)
-      .map((row) => ({
-        room: bytes(row["room"]),
-        state: row["state"] === null ? undefined : this.#open(row, "groups.state", "room"),
-        cursor: { seq: Number(row["seq"]), hash: bytes(row["hash"]) },
-        isClean: row["is_clean"] === 1,
-        ...(row["staged_id"] && {
-          staged: {
-            messageId: bytes(row["staged_id"]),
-            core: this.#open(row, "groups.staged_core", "room"),
-            state: this.#open(row, "groups.staged_state", "room"),
-            request: this.#open(row, "groups.staged_request", "room"),
-          },
-        }),
-      }));
-  }
-
-  keepGroup(room: Uint8Array, state: Uint8Array, { seq, hash }: Cursor, isClean: boolean): void {
-    this.#file.run(
-      `insert or replace into groups (profile, room, state, seq, hash, is_clean)
-        values (?, ?, ?, ?, ?, ?)`,
-      ...[this.#id, room, this.#vault.seal(state, "groups.state", room), seq, hash],
-      Number(isClean),
-    );
-  }
-
-  stage(room: Uint8Array, staged: StagedGroup | undefined): void {
-    const seal = (what: "core" | "state" | "request") =>
-      staged ? this.#vault.seal(staged[what], `groups.staged_${what}`, room) : null;
-    this.#file.transact(() => {
-      this.#file.run(
-        `insert into groups
-            (profile, room, seq, hash, is_clean, staged_id, staged_core, staged_state, staged_request)
-          values (?, ?, 0, zeroblob(${hashBytes}), 0, ?, ?, ?, ?)
-          on conflict do update set staged_id = excluded.staged_id,
-            staged_core = excluded.staged_core, staged_state = excluded.staged_state,
-            staged_request = excluded.staged_request`,
-        ...[this.#id, room, staged?.messageId ?? null],
-        ...[seal("core"), seal("state"), seal("request")],
-      );
-      this.#file.run(
-        `delete from groups
-          where profile = ? and room = ? and state is null and staged_id is null`,
-        ...[this.#id, room],
-      );
-    });
-  }
-
-  dropGroup(room: Uint8Array): void {
-    this.#file.run("delete from groups where profile = ? and room = ?", this.#id, room);
-  }
-
-  keyPackages(): KeptKeyPackage[] {
-    return this.#file
-      .all("select ref, saved from key_packages where profile = ? order by number", this.#id)
-      .map((row) => ({
-        ref: bytes(row["ref"]),
-        saved: this.#open(row, "key_packages.saved", "ref"),
-      }));
-  }
-
-  keepKeyPackages(packages: readonly KeptKeyPackage[]): void {
-    this.#file.transact(() => {
-      for (const { ref, saved } of packages) {
-        this.#file.run(
-          "insert or replace into key_packages (profile, ref, saved) values (?, ?, ?)",
-          ...[this.#id, ref, this.#vault.seal(saved, "key_packages.saved", ref)],
-        );
-      }
-    });
-  }
-
-  dropKeyPackages(refs: readonly Uint8Array[]): void {
-    this.#file.transact(() => {
-      for (const ref of refs) {
-        this.#file.run("delete from key_packages where profile = ? and ref = ?", this.#id, ref);
-      }
-    });
-  }
-
-  invitations(): KeptInvitation[] {
-    return this.#file.all("select * from invitations where profile = ? order by rowid", this.#id)
-      .map((row) => ({
-        room: bytes(row["room"]),
-        secret: this.#open(row, "invitations.secret", "room", "inviter", "generation"),
-        inviter: bytes(row["inviter"]),
-        generation: Number(row["generation"]),
-      }));
-  }
-
-  keepInvitation({ room, secret, inviter, generation }: KeptInvitation): void {
-    const sealed = this.#vault.seal(secret, "invitations.secret", room, inviter, generation);
-    this.#file.run(
-      `insert or replace into invitations (profile, room, secret, inviter, generation)
-        values (?, ?, ?, ?, ?)`,
-      ...[this.#id, room, sealed, inviter, generation],
-    );
-  }
-
-  dropInvitation(room: Uint8Array): void {
-    this.#file.run("delete from invitations where profile = ? and room = ?", this.#id, room);
-  }
-
-  people(): KeptPerson[] {
-    return this.#file.all("select * from people where profile = ? order by rowid", this.#id)
-      .map((row) => ({
-        name: String(row["name"]),
-        userKey: bytes(row["user_key"]),
-        isVerified: row["is_verified"] === 1,
-        ...(row["changed_to"] && { changedTo: bytes(row["changed_to"]) }),
-      }));
-  }
-
-  keepPerson({ name, userKey, isVerified, changedTo }: KeptPerson): void {
-    this.#file.run(
-      `insert into people (profile, folded, name, user_key, is_verified, changed_to)
-        values (?, ?, ?, ?, ?, ?)
-        on conflict do update set name = excluded.name, user_key = excluded.user_key,
-          is_verified = excluded.is_verified, changed_to = excluded.changed_to`,
-      ...[this.#id, fold(name), name, userKey, Number(isVerified), changedTo ?? null],
-    );
-  }
-
   close(): void {
     this.#release();
   }
@@ -444,21 +311,17 @@ export class SqliteProfile implements Profile {
   /** What an entry's row says. */
   #textOf(row: Row): string | undefined {
     if (row["sealed_text"] === null) return row["text"] === null ? undefined : String(row["text"]);
-    return new TextDecoder().decode(this.#open(row, "entries.sealed_text", "room_id", "seq"));
+    return new TextDecoder().decode(
+      openSecret(this.#vault, row, "entries.sealed_text", "room_id", "seq"),
+    );
   }
 
   readonly #toEntry = (row: Row): KeptEntry => {
     const core = row["is_sealed"] === 1
-      ? this.#open(row, "entries.core", "room_id", "seq")
+      ? openSecret(this.#vault, row, "entries.core", "room_id", "seq")
       : bytes(row["core"]);
     return toEntry(row, decodeCore(core), this.#textOf(row));
   };
-
-  /** Opens a row's secret of this kind, `table.column`, which is bound to these columns. */
-  #open(row: Row, kind: string, ...place: string[]): Uint8Array {
-    const sealed = bytes(row[kind.slice(kind.indexOf(".") + 1)]);
-    return this.#vault.open(sealed, kind, ...place.map((column) => row[column] as Part));
-  }
 
   /** Erases and edits an entry by what is kept that names it. */
   #reconsider(room: number, messageId: Uint8Array): void {
@@ -532,9 +395,4 @@ function toEntry(row: Row, core: Core, text: string | undefined): KeptEntry {
     text,
     isEdited: row["edited_by"] !== null,
   };
-}
-
-function bytes(value: Row[string] | undefined): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError("Cannot read what is kept because it is of another kind");
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Row, SqliteFile } from "./sqlite_file.ts";
+import { bytes, type Row, type SqliteFile } from "./sqlite_file.ts";
 import type { Part, Vault } from "./vault.ts";
 
 /** A column of secrets. */
@@ -55,6 +55,18 @@ const secretColumns: readonly SecretColumn[] = [
   entryColumn("core"),
   entryColumn("sealed_text"),
 ];
+
+/**
+ * Opens a row's secret.
+ *
+ * @param kind `table.column`
+ * @param place the columns that it is bound to
+ * @throws {ClientStoreError} when it is not what was sealed there
+ */
+export function openSecret(vault: Vault, row: Row, kind: string, ...place: string[]): Uint8Array {
+  const sealed = bytes(row[kind.slice(kind.indexOf(".") + 1)]);
+  return vault.open(sealed, kind, ...place.map((column) => row[column] as Part));
+}
 
 /** Rows that are read at once. */
 const pageRows = 256;

@@ -214,6 +214,21 @@ Deno.test("with a passphrase, no secret and no passphrase is in any file of the 
   again.close();
 });
 
+Deno.test("under a passphrase, what the first version kept is taken over, and removed", async () => {
+  await using home = new Home();
+  await home.with(undefined, (store) => store.setPassphrase("the first"));
+  const secrets = [...await oldIdentity(home, "Zoe"), ...await oldIdentity(home, "Alice")];
+  await Deno.writeTextFile(`${home.path}/identities/damaged.json`, "{");
+  for (const secret of secrets) assertEquals(home.filesWith(secret).length, 1);
+  await home.with("the first", async (store) => {
+    for (const secret of secrets) assertEquals(home.filesWith(secret), []);
+    const { publicKey } = await importSigningKey(secrets[0]!.slice());
+    assertEquals((await store.identity("zoe")).user.publicKey, publicKey);
+  });
+  const left = [...Deno.readDirSync(`${home.path}/identities`)].map(({ name }) => name);
+  assertEquals(left, ["damaged.json"]);
+});
+
 Deno.test("a passphrase is changed and taken away; what counted before opens nothing then", async () => {
   await using home = new Home();
   const secrets = new Secrets();
