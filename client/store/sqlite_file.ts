@@ -124,16 +124,6 @@ export class SqliteFile {
     return this.#told(() => this.#prepare(sql).get(...values));
   }
 
-  /** The rows that a query gives, one by one; nothing may be changed meanwhile. */
-  *each(sql: string, ...values: SQLInputValue[]): Generator<Row> {
-    const rows = this.#told(() => this.#prepare(sql).iterate(...values));
-    try {
-      for (let next; !(next = this.#told(() => rows.next())).done;) yield next.value as Row;
-    } finally {
-      rows.return?.(); // Else it goes on reading what may have changed.
-    }
-  }
-
   /** Changes rows; how many. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return this.#told(() => Number(this.#prepare(sql).run(...values).changes));

@@ -23,6 +23,9 @@ const changing: readonly number[] = [Content.edit, Content.deletion];
 const isChange = `content in (${changing.join()})`;
 const entryTables = "entries join rooms on rooms.id = entries.room";
 
+/** How many texts of a sealed room are opened before it is looked whether they are enough. */
+const searchedRows = 250;
+
 /** See {@link Profile}. */
 export class SqliteProfile extends SqliteGroups implements Profile {
   readonly isKept = true;
@@ -203,17 +206,21 @@ export class SqliteProfile extends SqliteGroups implements Profile {
   /** The newest of a sealed room: SQLite cannot look into them. */
   #searchSealed(room: Uint8Array, folded: string, limit: number): KeptEntry[] {
     const found: KeptEntry[] = [];
-    const rows = this.#file.each(
-      `select ${entryColumns} from ${entryTables}
-        where profile = ? and rooms.room = ? and sealed_text is not null
-        order by entries.seq desc`,
-      ...[this.#id, room],
-    );
-    for (const row of rows) {
-      if (found.length === limit) break;
-      if (fold(this.#textOf(row)!).includes(folded)) found.push(this.#toEntry(row));
+    for (let before = Number.MAX_SAFE_INTEGER; found.length < limit;) {
+      const rows = this.#file.all(
+        `select rooms.room as room_id, entries.room, entries.seq, sealed_text from ${entryTables}
+          where profile = ? and rooms.room = ? and entries.seq < ? and sealed_text is not null
+          order by entries.seq desc limit ${searchedRows}`,
+        ...[this.#id, room, before],
+      );
+      if (rows.length === 0) break;
+      const hits = rows.filter((row) => fold(this.#textOf(row)!).includes(folded));
+      for (const row of hits) {
+        found.push(...this.#all(Number(row["room"]), "entries.seq = ?", Number(row["seq"])));
+      }
+      before = Number(rows.at(-1)!["seq"]);
     }
-    return found;
+    return found.slice(0, limit);
   }
 
   oldestMs(): number | undefined {

@@ -27,6 +27,8 @@ export type Part = string | number | Uint8Array;
 export class Vault {
   readonly #key: Uint8Array;
   readonly #owner: readonly Part[];
+  /** What secrets of each kind are bound to, place aside: there are many of a kind. */
+  readonly #heads = new Map<string, Uint8Array>();
 
   /** @param owner whose secrets it seals and opens */
   constructor(key: Uint8Array, owner: readonly Part[] = []) {
@@ -49,7 +51,7 @@ export class Vault {
   seal(secret: Uint8Array, kind: string, ...place: Part[]): Uint8Array {
     const nonce = randomBytes(nonceBytes);
     const cipher = createCipheriv(algorithm, this.#key, nonce, { authTagLength: tagBytes });
-    cipher.setAAD(boundTo([...this.#owner, kind, ...place]));
+    cipher.setAAD(this.#bind(kind, place));
     const ciphertext = cipher.update(secret);
     cipher.final();
     return concat([nonce, ciphertext, cipher.getAuthTag()]);
@@ -65,7 +67,7 @@ export class Vault {
     const nonce = sealed.subarray(0, nonceBytes);
     const tagAt = sealed.length - tagBytes;
     const decipher = createDecipheriv(algorithm, this.#key, nonce, { authTagLength: tagBytes });
-    decipher.setAAD(boundTo([...this.#owner, kind, ...place]));
+    decipher.setAAD(this.#bind(kind, place));
     decipher.setAuthTag(sealed.subarray(tagAt));
     try {
       const secret = decipher.update(sealed.subarray(nonceBytes, tagAt));
@@ -74,6 +76,12 @@ export class Vault {
     } catch (cause) {
       throw unopened(kind, cause);
     }
+  }
+
+  #bind(kind: string, place: readonly Part[]): Uint8Array {
+    let head = this.#heads.get(kind);
+    if (!head) this.#heads.set(kind, head = boundTo([...this.#owner, kind]));
+    return boundTo(place, head);
   }
 }
 
@@ -85,20 +93,20 @@ function unopened(kind: string, cause?: unknown): ClientStoreError {
   );
 }
 
-/** Parts as additional data: no two lists of parts give the same. */
-export function boundTo(parts: readonly Part[]): Uint8Array {
-  return concat(parts.flatMap((part) => {
-    const bytes = toBytes(part);
-    const length = new Uint8Array(4);
-    writeU32(length, 0, bytes.length);
-    return [length, bytes];
-  }));
+/** Parts as additional data, behind others: no two lists of parts give the same. */
+export function boundTo(parts: readonly Part[], head: Uint8Array = new Uint8Array(0)): Uint8Array {
+  const texts = parts.map((part) => typeof part === "string" ? encoder.encode(part) : part);
+  const lengths = texts.map((part) => typeof part === "number" ? 8 : part.length);
+  const bound = new Uint8Array(lengths.reduce((sum, length) => sum + 4 + length, head.length));
+  bound.set(head);
+  let at = head.length;
+  for (const [index, part] of texts.entries()) {
+    writeU32(bound, at, lengths[index]!);
+    if (typeof part === "number") writeU64(bound, at + 4, part);
+    else bound.set(part, at + 4);
+    at += 4 + lengths[index]!;
+  }
+  return bound;
 }
 
-function toBytes(part: Part): Uint8Array {
-  if (typeof part === "string") return new TextEncoder().encode(part);
-  if (typeof part !== "number") return part;
-  const bytes = new Uint8Array(8);
-  writeU64(bytes, 0, part);
-  return bytes;
-}
+const encoder = new TextEncoder();
