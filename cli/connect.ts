@@ -39,10 +39,8 @@ Usage: broadcast connect [ADDRESS | LINK] [OPTIONS]
   --link-file FILE   reads the link from a file
   --home FOLDER      where your keys, the known servers and what was said are kept; else
                      BROADCAST_HOME
-  --passphrase       asks for the passphrase that your keys are under, or are put under now; not
-                     needed where they are under one. BROADCAST_PASSPHRASE and --passphrase-file
-                     say it without asking
-  --passphrase-file FILE  reads it from a file
+  --passphrase       puts your keys under a passphrase, which you are asked for from then on. Scripts
+                     give it by BROADCAST_PASSPHRASE or --passphrase-file FILE
   --follow           stays when the input ends, and prints what comes
   --give-up SECONDS  how long to try to get back to a server that went away; default ${giveUpSeconds}
                      from a pipe, else for ever
@@ -53,7 +51,7 @@ Usage: broadcast connect [ADDRESS | LINK] [OPTIONS]
 Messages go to standard output, all else to standard error.
 
 Exit codes: ${exitCode.ok} all is well; ${exitCode.usage} wrong usage, or a file that cannot be used;
-${exitCode.network} no connection; ${exitCode.authentication} not let in, or not the right server; \
+${exitCode.network} no connection; ${exitCode.authentication} not let in, not the right server, or the wrong passphrase; \
 ${exitCode.undelivered} something was not delivered;
 ${exitCode.interrupted} Ctrl-C (128 and the number of the signal); ${exitCode.fault} a fault of the program's own.`;
 }
