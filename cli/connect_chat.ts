@@ -48,6 +48,8 @@ export async function chat(
     if (!link.fingerprint) notice(ui, `New server. Its fingerprint is ${fingerprint}`);
   });
   const dial = () => dialServer(link, checkServer);
+  // Made, or opened, before a server waits for the login.
+  if (options.name !== undefined) await store.identity(options.name);
   const secure = await ending.first(dial());
   ui.show({ kind: "notice", text: "Connected to the server" });
   const follow = flags.has("follow");
