@@ -12,6 +12,7 @@ import { backup, backupUsage } from "./cli/backup.ts";
 import { connect, connectUsage } from "./cli/connect.ts";
 import { doctor, doctorUsage } from "./cli/doctor.ts";
 import { exitCode } from "./cli/exit.ts";
+import { passphrase, passphraseUsage } from "./cli/passphrase.ts";
 import { restore, restoreUsage } from "./cli/restore.ts";
 import { start, startUsage } from "./cli/start.ts";
 
@@ -23,6 +24,11 @@ const commands: Readonly<
 > = {
   start: { about: "run a server", usage: startUsage, run: start },
   connect: { about: "join a server", usage: connectUsage, run: connect },
+  passphrase: {
+    about: "put your keys under a passphrase, change it, remove it",
+    usage: passphraseUsage,
+    run: passphrase,
+  },
   admin: {
     about: "ask a server on this machine: users, bans, rooms …",
     usage: adminUsage,
@@ -34,7 +40,7 @@ const commands: Readonly<
 };
 
 function usage(): string {
-  const rows = Object.entries(commands).map(([name, { about }]) => `  ${name.padEnd(9)} ${about}`);
+  const rows = Object.entries(commands).map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`);
   return `Broadcast: a private, live, ordered room, in one program.
 
 Usage: broadcast COMMAND [OPTIONS]

@@ -6,7 +6,7 @@
 
 import { messageBytes } from "./message.ts";
 import type { Subject } from "./subject.ts";
-import { broadcast, broadcastInMemory } from "./subjects/broadcast.ts";
+import { broadcast, broadcastInMemory, broadcastSealed } from "./subjects/broadcast.ts";
 import { ircd } from "./subjects/ircd.ts";
 import { limit } from "./subjects/limit.ts";
 import { mosquitto } from "./subjects/mosquitto.ts";
@@ -24,6 +24,7 @@ export function subjects(sealedBytes: number): Subject[] {
   return [
     broadcast,
     broadcastInMemory,
+    broadcastSealed,
     limit(plainLimit, messageBytes, "shared"),
     limit("limit-sealed", Math.max(messageBytes, sealedBytes), "shared"),
     limit("awaited", messageBytes, "awaited"),

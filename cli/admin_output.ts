@@ -4,16 +4,15 @@
  * @module
  */
 
-import { type CommandName, commands } from "../protocol/command.ts";
+import { commands, typedNames } from "../protocol/command.ts";
 import { usageOf } from "../protocol/command_line.ts";
 
 /** What only users can do: the operator is nobody in a room. */
-const ofUsersOnly: readonly CommandName[] = ["join", "part", "away"];
+const ofUsersOnly: readonly string[] = ["join", "part", "away"];
 
 /** What an operator can ask for, with how it is typed. */
 export function formatCommands(): string[] {
-  const names = (Object.keys(commands) as CommandName[])
-    .filter((name) => !ofUsersOnly.includes(name));
+  const names = typedNames.filter((name) => !ofUsersOnly.includes(name));
   const rows = names.map((name) => {
     const { inRoom, about } = commands[name];
     return { usage: `${usageOf(name)}${inRoom ? " --room ROOM" : ""}`, about };

@@ -8,16 +8,22 @@ import { Chat } from "../client/chat/chat.ts";
 import { Refused, type SecureLink, shakeHands } from "../client/handshake.ts";
 import { pinChecker } from "../client/pins.ts";
 import { Client } from "../client/reconnect.ts";
+import { decodeRoomKey } from "../client/sealed/room_key.ts";
 import type { ClientStore } from "../client/store/store.ts";
 import { notice, type Ui } from "../client/chat/ui.ts";
 import { fingerprint } from "../crypto/identity.ts";
 import { systemClock } from "./clock.ts";
 import { type ConnectOptions, toName } from "./connect_options.ts";
-import { openStore } from "./connect_store.ts";
 import { EndedError, type EndingRequest } from "./ending.ts";
 import { exitCode } from "./exit.ts";
 import { UsageError } from "./flags.ts";
-import { formatAddress, formatLink, type ServerLink } from "../protocol/address.ts";
+import {
+  formatAddress,
+  formatLink,
+  isOfThisMachine,
+  parseAddress,
+  type ServerLink,
+} from "../protocol/address.ts";
 import { fromBase64Url, toBase64Url } from "../protocol/bytes.ts";
 import { pause } from "../protocol/clock.ts";
 import { CutShort, ProtocolError } from "../protocol/errors.ts";
@@ -36,22 +42,8 @@ class NoNameError extends UsageError {}
 /** Logs in by a name; over this link where there is one, else over a new one. */
 type Open = (name: string, first?: SecureLink) => Promise<Client>;
 
-/** Runs a conversation to its end; the exit code. */
+/** Connects, runs a conversation to its end, and keeps what comes and what is said; the exit code. */
 export async function chat(
-  options: ConnectOptions,
-  ui: Ui,
-  ending: EndingRequest,
-): Promise<number> {
-  const store = openStore(options.home);
-  try {
-    return await converseKept(options, ui, ending, store);
-  } finally {
-    store.close();
-  }
-}
-
-/** Connects, and keeps what comes and what is said. */
-async function converseKept(
   options: ConnectOptions,
   ui: Ui,
   ending: EndingRequest,
@@ -63,21 +55,32 @@ async function converseKept(
     if (!link.fingerprint) notice(ui, `New server. Its fingerprint is ${fingerprint}`);
   });
   const dial = () => dialServer(link, checkServer);
+  // Made, or opened, before a server waits for the login.
+  if (options.name !== undefined) await store.identity(options.name);
   const secure = await ending.first(dial());
   ui.show({ kind: "notice", text: "Connected to the server" });
   const follow = flags.has("follow");
   const { host, port } = link;
+  const room = options.room ?? link.room;
+  const roomKey = link.room !== undefined && link.key !== undefined
+    ? { room: link.room, ...decodeRoomKey(fromBase64Url(link.key)) }
+    : undefined;
   const conversation = new Chat(ui, {
     clock: systemClock,
     payloadBytesMax,
     follow,
-    room: options.room,
+    room,
+    isOpen: flags.has("open"),
     isInvited: link.invitation !== undefined,
-    linkOf: (invitation) =>
+    linkOf: (invitation, address, room) =>
       formatLink({
-        ...{ host, port },
+        // Who has come by this machine's own loopback knows no address that is of use to others.
+        ...(address !== undefined && isOfThisMachine(host)
+          ? parseAddress(address)
+          : { host, port }),
         fingerprint: fingerprint(secure.server),
         invitation: toBase64Url(invitation),
+        ...(room && { room: room.name, key: toBase64Url(room.key) }),
       }),
   });
   const invitation = link.invitation === undefined ? undefined : fromBase64Url(link.invitation);
@@ -88,6 +91,8 @@ async function converseKept(
       clock: systemClock,
       random: Math.random,
       keep: (server) => store.profile(server, name),
+      isReachable: true,
+      ...(roomKey && { roomKey }),
       onEvent: conversation.onEvent,
       ...(giveUpMs !== undefined && { giveUpMs }),
     }, first);

@@ -9,6 +9,7 @@ import { destination, dialAt } from "./destination.ts";
 import { loadEnvFile } from "./env_file.ts";
 import { connectFlags, readFlags, UsageError } from "./flags.ts";
 import { identityFolder } from "./folders.ts";
+import type { PassphraseSource } from "./passphrase_source.ts";
 import { parseLink, type ServerLink } from "../protocol/address.ts";
 import { roomName } from "../protocol/command.ts";
 import { errorCodes } from "../protocol/errors.ts";
@@ -29,6 +30,8 @@ export interface ConnectOptions {
   /** How long to try to get back to a server that went away; undefined for ever. */
   readonly giveUpMs: number | undefined;
   readonly isPlain: boolean;
+  /** Where the passphrase of the keys comes from. */
+  readonly passphrase: PassphraseSource;
   readonly flags: ConnectFlags["booleans"];
 }
 
@@ -54,12 +57,17 @@ export async function readConnectOptions(args: readonly string[]): Promise<Conne
   const name = flags.strings.name ?? env("BROADCAST_NAME");
   const isClassic = flags.booleans.has("classic"); // There, anything is a name.
   return {
-    home: readHome(flags, env),
+    home: readHome(flags.strings.home, env),
     giveUpMs: readGiveUp(flags),
     room: readRoom(flags),
     name: name === undefined || isClassic ? name : toName(name),
     isPlain: flags.booleans.has("plain") || Boolean(env("NO_COLOR")) || env("TERM") === "dumb" ||
       !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal(),
+    passphrase: {
+      ask: flags.booleans.has("passphrase"),
+      file: flags.strings["passphrase-file"],
+      env: env("BROADCAST_PASSPHRASE"),
+    },
     flags: flags.booleans,
     link: await readLink(flags, env, file),
   };
@@ -79,10 +87,15 @@ export function toName(text: string): string {
   }
 }
 
-function readHome({ strings }: ConnectFlags, env: Env): string {
+/**
+ * The client's folder.
+ *
+ * @throws {UsageError} when nothing says where it is
+ */
+export function readHome(flag: string | undefined, env: Env): string {
   const variables = ["BROADCAST_HOME", "HOME", "XDG_CONFIG_HOME", "APPDATA"];
   const home = identityFolder({
-    flag: strings.home,
+    flag,
     env: Object.fromEntries(variables.map((variable) => [variable, env(variable)])),
   }, Deno.build.os);
   if (!home) throw new UsageError("There is no home folder here. Give one: --home FOLDER");

@@ -16,6 +16,8 @@ export const clientVariables = {
   BROADCAST_LINK:
     "where to connect: an address, or the link that the server printed, in quotes because of its #",
   BROADCAST_HOME: "the folder of your keys and of the servers you know",
+  BROADCAST_PASSPHRASE:
+    "the passphrase of your keys, for scripts; whoever reads this file has it, so better --passphrase-file",
 } as const;
 
 /**

@@ -7,7 +7,7 @@ export const exitCode = {
   usage: 2,
   /** The server cannot be reached, or the port not be listened on. */
   network: 3,
-  /** Not let in, or the server is not the one expected. */
+  /** Not let in, the server is not the one expected, or the passphrase is wrong. */
   authentication: 4,
   /** Something said was not taken by the server. */
   undelivered: 5,

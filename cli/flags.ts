@@ -21,11 +21,15 @@ export interface KnownFlags<String extends string, Boolean extends string> {
 
 /** The flags of `connect`; the launcher has to know them too. */
 export const connectFlags = {
-  strings: ["name", "room", "home", "link-file", "give-up"],
-  booleans: ["ask", "classic", "follow", "forget", "plain"],
+  strings: ["name", "room", "home", "link-file", "give-up", "passphrase-file"],
+  booleans: ["ask", "classic", "follow", "forget", "open", "passphrase", "plain"],
 } as const satisfies KnownFlags<string, string>;
 
-/** The flags of `backup`, `restore` and `doctor`; so is it with these. */
+/** The flags of `passphrase`, `backup`, `restore` and `doctor`; so is it with these. */
+export const passphraseFlags = {
+  strings: ["home", "passphrase-file", "new-file"],
+  booleans: ["remove"],
+} as const;
 export const backupFlags = { strings: ["data"], booleans: ["force"] } as const;
 export const restoreFlags = { strings: ["data"], booleans: [] } as const;
 export const doctorFlags = { strings: ["data", "port"], booleans: [] } as const;

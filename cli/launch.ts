@@ -7,7 +7,14 @@ import { parseArgs } from "@std/cli/parse-args";
 import { load } from "@std/dotenv";
 import { socketFile } from "./data_files.ts";
 import { destination, dialAt, listenAt, reachable } from "./destination.ts";
-import { backupFlags, connectFlags, doctorFlags, readFlags, restoreFlags } from "./flags.ts";
+import {
+  backupFlags,
+  connectFlags,
+  doctorFlags,
+  passphraseFlags,
+  readFlags,
+  restoreFlags,
+} from "./flags.ts";
 import { dataFolder, identityFolder } from "./folders.ts";
 import { readAdminLine } from "./admin_line.ts";
 import { type Address, formatAddress, parseAddress, parseLink } from "../protocol/address.ts";
@@ -49,6 +56,7 @@ const grantsOf: Readonly<
 > = {
   start: startGrants,
   connect: connectGrants,
+  passphrase: passphraseGrants,
   admin: adminGrants,
   backup: backupGrants,
   restore: restoreGrants,
@@ -121,14 +129,26 @@ function socketOf(folder: string): Socket {
 function connectGrants(args: string[], env: Record<string, string>): Grants {
   const { strings, booleans, positional } = readFlags(args, connectFlags);
   const home = identityFolder({ flag: strings.home, env }, Deno.build.os);
-  const folders = home === undefined ? [] : [home];
+  const folders = pathOf(home);
   const file = strings["link-file"];
   const where = destination({ ask: booleans.has("ask"), file, argument: positional[0], env });
+  const files = where.kind === "file" ? [where.path] : [];
   return {
-    read: where.kind === "file" ? [...folders, where.path] : folders,
+    read: [...folders, ...files, ...pathOf(strings["passphrase-file"])],
     write: folders,
     net: where.kind === "text" ? [dialAt(parseLink(where.text))] : "all",
   };
+}
+
+function passphraseGrants(args: string[], env: Record<string, string>): Grants {
+  const { strings } = readFlags(args, passphraseFlags);
+  const home = pathOf(identityFolder({ flag: strings.home, env }, Deno.build.os));
+  const files = [...pathOf(strings["passphrase-file"]), ...pathOf(strings["new-file"])];
+  return { read: [...home, ...files], write: home, net: [] };
+}
+
+function pathOf(path: string | undefined): string[] {
+  return path === undefined ? [] : [path];
 }
 
 /** A flag takes the place of the permission set's own list. */

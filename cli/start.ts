@@ -102,6 +102,7 @@ async function serve(config: Config): Promise<number> {
     say: config.quiet === "on" ? () => {} : (line) => console.log(line),
     onFault: fault.resolve,
     memoryBytes: () => Deno.memoryUsage().rss,
+    address: () => formatAddress(linkAddress(config, listener.addr.port)),
     upkeep: { ...upkeepOf(store, config.data), link },
   });
   const stopTidying = tidyMemoryAtRest(systemClock);

@@ -7,6 +7,7 @@
 import type { RoomInfo } from "../protocol/command.ts";
 import type { Control, Cursor } from "../protocol/message.ts";
 import type { CheckedEntry } from "./room_log.ts";
+import type { KeysHappening } from "./sealed/happenings.ts";
 
 /** An entry, and whether this client said it, by the connection it has or one before. */
 export interface ClientEntry extends CheckedEntry {
@@ -56,6 +57,10 @@ export type ClientEvent =
     readonly name: string;
     readonly reason: string;
   }
+  /** Something happened to the keys of a sealed room. */
+  | { readonly kind: "keys"; readonly room: ClientRoom; readonly happening: KeysHappening }
+  /** Another key goes with this name than before. */
+  | { readonly kind: "changed_key"; readonly name: string }
   | { readonly kind: "disconnected"; readonly reason: string }
   | { readonly kind: "reconnected" }
   /** The server takes nothing just now; what was said is sent again by itself. */

@@ -127,10 +127,14 @@ export class Outbox {
     return { dropped, isOwed };
   }
 
-  /** The server took neither this message nor those behind it in its room: again in a while. */
-  slowDown(messageId: Uint8Array, retryAfterMs?: number): void {
+  /**
+   * The server took neither this message nor those behind it in its room: again in a while.
+   *
+   * @returns whether it is the one that the server means, and not one behind it
+   */
+  slowDown(messageId: Uint8Array, retryAfterMs?: number): boolean {
     const waiting = this.#unacknowledged.get(mapKey(messageId));
-    waiting?.queue.slowDown(waiting.message, retryAfterMs);
+    return waiting !== undefined && waiting.queue.slowDown(waiting.message, retryAfterMs);
   }
 
   /** Resolves when everything is in the log. */

@@ -9,9 +9,14 @@ import { deviceIdOf } from "../crypto/identity.ts";
 import { equal, mapKey } from "../protocol/bytes.ts";
 import { type Clock, pause } from "../protocol/clock.ts";
 import type { Args, CommandName, Result, RoomInfo } from "../protocol/command.ts";
-import { messageIdOf } from "../protocol/entry.ts";
-import { mayRetry, ProtocolError } from "../protocol/errors.ts";
-import { reconnectMs, reconnectMsMax, roomsPerUserMax } from "../protocol/limits.ts";
+import { chainEntry, chainStart, messageIdOf } from "../protocol/entry.ts";
+import { CutShort, mayRetry, ProtocolError } from "../protocol/errors.ts";
+import {
+  keyPoolAfterMs,
+  reconnectMs,
+  reconnectMsMax,
+  roomsPerUserMax,
+} from "../protocol/limits.ts";
 import type { Control, Cursor } from "../protocol/message.ts";
 import type { ClientEntry, ClientEvent, ClientRoom } from "./events.ts";
 import { Refused, type SecureLink, UnprovenRefusal } from "./handshake.ts";
@@ -21,6 +26,12 @@ import { ServerIdentityError } from "./pins.ts";
 import { Receipts } from "./receipts.ts";
 import type { CheckedEntry } from "./room_log.ts";
 import { type Room, Rooms } from "./rooms.ts";
+import { type Groups, mls } from "./sealed/groups.ts";
+import { fillKeyPool } from "./sealed/key_pool.ts";
+import type { People } from "./sealed/people.ts";
+import type { RoomKey } from "./sealed/room_key.ts";
+import type { SealedRoom } from "./sealed/sealed_room.ts";
+import { SealedRooms } from "./sealed/sealed_rooms.ts";
 import { type Login, logIn, type Session, type SessionListener } from "./session.ts";
 import { type SayOptions, Speaker } from "./speaker.ts";
 import {
@@ -29,6 +40,7 @@ import {
   type KeptEntry,
   type Profile,
   type Search,
+  type Taken,
 } from "./store/store.ts";
 
 /** What a client takes from outside. */
@@ -41,13 +53,21 @@ export interface ClientOptions {
   readonly random: () => number;
   /** What is kept of us at the server with this identity key; nothing where it is not given. */
   readonly keep?: (server: Uint8Array) => Profile;
+  /** What lets us into a sealed room, by its name. */
+  readonly roomKey?: RoomKey & { readonly room: string };
+  /** Whether key packages are left with the server, for who wants to reach us while we are away. */
+  readonly isReachable?: boolean;
   /** How long to try to get back in; for ever where it is not given. */
   readonly giveUpMs?: number;
+  /** What makes the groups of sealed rooms; MLS where it is not given. */
+  readonly groups?: Groups;
   readonly onEvent: (event: ClientEvent) => void;
 }
 
 /** Refusals that pass: what was said is sent again by itself. */
-const passing: readonly string[] = ["slow_down", "read_only", "busy"];
+const passing: readonly string[] = ["slow_down", "stale_epoch", "read_only", "busy"];
+/** Those of them that nobody needs to hear of. */
+const silent: readonly string[] = ["slow_down", "stale_epoch"];
 
 /**
  * MUST show each entry once and in order, over however many connections and, where it is kept,
@@ -64,6 +84,8 @@ export class Client {
   /** From the first login on. */
   #profile: Profile | undefined;
   #rooms = new Rooms(forgetful);
+  /** From the first login on. */
+  #sealed: SealedRooms | undefined;
   /** Rooms that have to be attached before anything is sent, or it would be sent in vain. */
   #awaited = new Set<string>();
   /** Messages that the server said it has, before their entries came. */
@@ -86,6 +108,7 @@ export class Client {
       device,
       clock,
       outbox: this.#outbox,
+      isSealed: (room) => this.#rooms.find(room)?.info.sealed === true,
       keep: (messages) => this.#profile!.say(messages),
       onFailure: (cause) => this.#fail(cause),
     });
@@ -146,6 +169,9 @@ export class Client {
       }
     } finally {
       this.#receipts.close();
+      for (const { id, cursor } of this.#rooms.all) {
+        if (cursor) this.#sealed!.find(id)?.keep(cursor);
+      }
       this.#profile!.close();
     }
   }
@@ -185,13 +211,49 @@ export class Client {
   /** Goes into a room and reads it; makes it where it is new. */
   async join(
     name: string,
-    { open }: { readonly open?: boolean } = {},
+    { open = false }: { readonly open?: boolean } = {},
   ): Promise<{ room: ClientRoom; isNew: boolean }> {
-    const args = open === undefined ? { name } : { name, open };
     const session = this.#online();
-    const { room, isNew } = await session.command("join", args);
+    const { room, isNew } = await session.command("join", { name, open });
     await session.caughtUp();
-    return { room: this.#enter(room), isNew };
+    const entered = await this.#enter(room);
+    const sealed = this.#sealed!.find(room.id);
+    if (isNew && sealed) await this.within(sealed.hasKeys(), newKeysMs);
+    return { room: entered, isNew };
+  }
+
+  /** Goes into the sealed room that we have with somebody; it is made where there is none. */
+  async direct(user: string): Promise<{ room: ClientRoom; isNew: boolean }> {
+    const session = this.#online();
+    const { room, isNew } = await session.command("direct", { user });
+    await session.caughtUp();
+    return { room: await this.#enter(room), isNew };
+  }
+
+  /** The keys of a room that is sealed. */
+  sealedRoom(id: Uint8Array): SealedRoom | undefined {
+    return this.#sealed!.find(id);
+  }
+
+  /** Whose key goes with which name. */
+  get people(): People {
+    return this.#sealed!.people;
+  }
+
+  /** Whoever goes by this name now is the right one: it was compared. */
+  acceptKey(name: string): void {
+    this.#sealed!.accept(name);
+  }
+
+  /** Whether something comes to be within so many milliseconds. */
+  async within(something: Promise<void>, ms: number): Promise<boolean> {
+    const late = pause(this.#options.clock, ms).then(() => false);
+    return await Promise.race([something.then(() => true), late]);
+  }
+
+  /** Our user key. */
+  get userKey(): Uint8Array {
+    return this.#options.login.identity.user.publicKey;
   }
 
   /** Leaves a room. */
@@ -212,6 +274,7 @@ export class Client {
    */
   async history(id: Uint8Array, before: number | undefined, count: number): Promise<ClientEntry[]> {
     const room = this.#rooms.get(id);
+    if (room.info.sealed) return this.#keptBefore(room, before, count);
     const session = this.#online();
     const known = this.#knownAt(room, before);
     const checked = await session.history(id, known, count);
@@ -224,6 +287,14 @@ export class Client {
     this.#profile!.takeEarlier(id, entries);
     if (room.oldest?.seq === known.seq) room.oldest = { seq: first.seq, hash: first.previous };
     return entries;
+  }
+
+  /** What was said in a sealed room is opened once: what is not kept here is not to be had elsewhere. */
+  #keptBefore({ id, cursor }: Room, before: number | undefined, count: number): KeptEntry[] {
+    const end = (cursor?.seq ?? 0) + 1;
+    const from = Math.min(before ?? end, end);
+    const entries = this.#profile!.newest(id, count + end - from);
+    return entries.filter(({ seq }) => seq < from).slice(-count);
   }
 
   /** The newest entries of a room that are kept here, the oldest of them first. */
@@ -285,7 +356,7 @@ export class Client {
     this.#welcome = session.welcome;
     try {
       this.#recover(secure.server);
-      this.#joinAll(session);
+      await this.#joinAll(session);
     } catch (cause) {
       this.#profile?.close();
       session.close();
@@ -294,6 +365,18 @@ export class Client {
     this.#session = session;
     this.#receipts.open(session);
     this.#sendIfReady();
+    if (this.#options.isReachable) this.#fillKeyPoolLater(session);
+  }
+
+  #fillKeyPoolLater(session: Session): void {
+    const { clock, login: { identity }, groups = mls } = this.#options;
+    clock.timer(keyPoolAfterMs, () => {
+      if (this.#session !== session) return;
+      fillKeyPool(session, identity, groups, this.#profile!).catch((cause) => {
+        const isPassing = cause instanceof CutShort || cause instanceof Refused;
+        if (!isPassing) this.#fail(cause); // Else with the next session.
+      });
+    });
   }
 
   /** Takes up what an earlier process has left. */
@@ -302,10 +385,26 @@ export class Client {
     this.#profile = this.#options.keep?.(server) ?? forgetful;
     this.#rooms = new Rooms(this.#profile);
     for (const message of this.#profile.messages()) this.#outbox.add(message);
+    const { login: { identity }, groups = mls, clock, random, onEvent } = this.#options;
+    this.#sealed = new SealedRooms({
+      identity,
+      groups,
+      serverKey: server,
+      profile: this.#profile,
+      clock,
+      random,
+      ownCore: (messageId) => this.#outbox.find(messageId)?.core,
+      tell: (id, happening) => {
+        const room = this.#rooms.find(id);
+        if (room) onEvent({ kind: "keys", room, happening });
+      },
+      onChangedKey: (name) => onEvent({ kind: "changed_key", name }),
+      onFault: (cause) => this.#fail(cause),
+    });
   }
 
   /** Reads on in all rooms that the user is in, and in no others. */
-  #joinAll(session: Session): void {
+  async #joinAll(session: Session): Promise<void> {
     const infos = session.welcome.rooms;
     const there = new Set(infos.map(({ id }) => mapKey(id)));
     for (const room of this.#rooms.all) {
@@ -319,33 +418,52 @@ export class Client {
     }
     for (const info of infos) {
       const { room } = this.#rooms.put(info);
-      session.join(room.id, room.cursor);
+      await this.#read(room, session);
     }
     this.#awaited = new Set(this.#outbox.rooms.map(mapKey));
+  }
+
+  /** Reads a room from where we stand; from where its keys stand, where that is before. */
+  async #read(room: Room, session: Session): Promise<void> {
+    this.#keepRoomKey(room.info);
+    await this.#sealed!.enter(room.info);
+    // In a room of two everything is for us, from the first word on.
+    if (room.info.direct) this.#rooms.attach(room, { seq: 0, hash: chainStart(room.id) });
+    this.#sealed!.joined(room.id, session);
+    session.join(room.id, this.#sealed!.find(room.id)?.resumeAt ?? room.cursor);
+  }
+
+  /** The link by which we came may hold what lets us into this room. */
+  #keepRoomKey({ id, name, sealed }: RoomInfo): void {
+    const { roomKey } = this.#options;
+    if (!sealed || roomKey?.room !== name) return;
+    const { secret, inviter } = roomKey;
+    this.#profile!.keepInvitation({ room: id, secret, inviter, generation: 0 });
   }
 
   #listener(): SessionListener {
     const { onEvent } = this.#options;
     /** What comes of a room that we have just left is nobody's any more. */
-    const inRoom = (id: Uint8Array, act: (room: Room) => void) => {
+    const inRoom = (id: Uint8Array, act: (room: Room) => void | Promise<void>) => {
       const room = this.#rooms.find(id);
-      if (room) act(room);
+      if (room) return act(room);
     };
     return {
       entries: (id, entries, cursor) => inRoom(id, (room) => this.#take(room, entries, cursor)),
       reset: (id, reason, cursor) => inRoom(id, (room) => this.#reset(room, reason, cursor)),
-      stored: (messageId) => this.#acknowledge(messageId),
+      stored: (messageId, seq) => this.#acknowledge(messageId, seq),
       refused: (messageId, error) => this.#refused(messageId, error),
       attached: (id, cursor) =>
         inRoom(id, (room) => {
           this.#rooms.attach(room, cursor);
           this.#receipts.note(room);
+          if (this.#session) this.#sealed!.attached(id, this.#session);
           if (this.#awaited.delete(mapKey(id))) this.#sendIfReady();
         }),
       presence: (id, { here, gone, more }) =>
         inRoom(id, (room) => onEvent({ kind: "presence", room, here, gone, more })),
       typing: (id, name) => inRoom(id, (room) => onEvent({ kind: "typing", room, name })),
-      roomChanged: (info) => void this.#enter(info),
+      roomChanged: async (info) => void await this.#enter(info),
       removed: (id, reason) => inRoom(id, (room) => this.#leave(room, reason)),
     };
   }
@@ -354,16 +472,22 @@ export class Client {
   #sendIfReady(): void {
     const session = this.#session;
     if (!session || this.#awaited.size > 0 || this.#outbox.isOpen) return;
-    this.#outbox.open(({ room, core }) => session.publish(room, core));
+    this.#outbox.open((message) => {
+      const { room, core } = message;
+      const sealed = this.#sealed!.find(room);
+      if (sealed) sealed.send(message);
+      else session.publish(room, core);
+    });
   }
 
   /** We are in this room, which is so now. */
-  #enter(info: RoomInfo): Room {
+  async #enter(info: RoomInfo): Promise<Room> {
     if (!this.#rooms.find(info.id) && this.#rooms.all.length >= roomsPerUserMax) {
       throw new ProtocolError("room_limit", "The server puts you into more rooms than it may.");
     }
     const { room, isNew } = this.#rooms.put(info);
-    if (isNew) this.#session?.join(room.id, room.cursor);
+    const session = this.#session;
+    if (isNew && session) await this.#read(room, session);
     this.#options.onEvent({ kind: "room", room, isNew });
     return room;
   }
@@ -373,6 +497,7 @@ export class Client {
     if (this.#rooms.find(room.id) !== room) return;
     this.#rooms.remove(room);
     this.#receipts.forget(room);
+    this.#sealed!.leave(room.id);
     this.#session?.leaveRoom(room.id);
     this.#giveUp(room.id, room.info.name, reason);
     if (this.#awaited.delete(mapKey(room.id))) this.#sendIfReady();
@@ -391,7 +516,50 @@ export class Client {
     if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
 
-  #take(room: Room, checked: readonly CheckedEntry[], cursor: Cursor): void {
+  #take(
+    room: Room,
+    checked: readonly CheckedEntry[],
+    cursor: Cursor,
+  ): void | Promise<void> {
+    const sealed = this.#sealed!.find(room.id);
+    if (sealed) return this.#takeSealed(room, sealed, checked);
+    this.#keep(room, checked, cursor);
+  }
+
+  /** Entries of a sealed room are opened first; some of them may have been taken already. */
+  async #takeSealed(
+    room: Room,
+    sealed: SealedRoom,
+    checked: readonly CheckedEntry[],
+  ): Promise<void> {
+    const known = room.cursor!;
+    const last = checked.find(({ seq }) => seq === known.seq);
+    if (last && !equal(chainEntry(last.previous, last), known.hash)) {
+      throw new ProtocolError("broken_log", "The server tells this room's log in two ways.");
+    }
+    const { entries, cursor, kept, failure } = await sealed.read(checked);
+    if (this.#rooms.find(room.id) !== room) return;
+    const group = kept && { ...kept, isClean: false };
+    if (cursor && cursor.seq > known.seq) {
+      this.#keep(room, entries.filter(({ seq }) => seq > known.seq), cursor, group);
+    } else if (group) {
+      this.#profile!.keepGroup(room.id, group.state, group.cursor, group.isClean);
+    }
+    sealed.taken(group !== undefined);
+    // Who was sent out meanwhile is refused what they need to read on: the next session knows the rooms.
+    if (failure instanceof Refused) {
+      throw new ProtocolError("no_such_room", failure.message, { cause: failure });
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Keeps entries, then shows them. */
+  #keep(
+    room: Room,
+    checked: readonly CheckedEntry[],
+    cursor: Cursor,
+    group?: Taken["group"],
+  ): void {
     const settled: Uint8Array[] = [];
     const entries = checked.map((entry) => {
       const { deviceId, core: { messageId } } = entry;
@@ -400,7 +568,15 @@ export class Client {
       if (isWaiting) settled.push(messageId);
       return { ...entry, isOwn: isWaiting || isOurs && this.#stored.delete(mapKey(messageId)) };
     });
-    this.#profile!.take({ room: room.id, entries, cursor, settled });
+    const isSealed = room.info.sealed;
+    this.#profile!.take({
+      room: room.id,
+      entries,
+      cursor,
+      settled,
+      isSealed,
+      ...(group && { group }),
+    });
     room.cursor = cursor;
     for (const messageId of settled) this.#settle(messageId);
     this.#options.onEvent({ kind: "entries", room, entries });
@@ -410,12 +586,17 @@ export class Client {
   #reset(room: Room, reason: string, cursor: Cursor): void {
     const dropped = this.#profile!.reset(room.id, cursor);
     room.reset(cursor);
+    this.#sealed!.find(room.id)?.reset();
     this.#options.onEvent({ kind: "reset", room, reason, dropped });
     this.#outbox.sendAgain(room.id);
   }
 
-  #acknowledge(messageId: Uint8Array): void {
-    if (!this.#outbox.has(messageId)) return;
+  #acknowledge(messageId: Uint8Array, seq: number): void {
+    const message = this.#outbox.find(messageId);
+    if (!message) return;
+    const room = this.#rooms.find(message.room);
+    // What was said in a sealed room is needed until its entry comes: we cannot open that.
+    if (room?.info.sealed && seq > (room.cursor?.seq ?? 0)) return;
     this.#profile!.settle([messageId]);
     this.#settle(messageId);
     this.#stored.add(mapKey(messageId));
@@ -423,6 +604,8 @@ export class Client {
 
   #settle(messageId: Uint8Array): void {
     this.#isDelayed = false;
+    const message = this.#outbox.find(messageId);
+    if (message) this.#sealed!.find(message.room)?.settle(messageId);
     this.#outbox.settle(messageId);
   }
 
@@ -434,8 +617,9 @@ export class Client {
       return;
     }
     if (passing.includes(code)) {
-      this.#outbox.slowDown(messageId, retryAfterMs);
-      if (code === "slow_down" || this.#isDelayed) return;
+      const isMeant = this.#outbox.slowDown(messageId, retryAfterMs);
+      if (code === "stale_epoch" && isMeant) this.#sealed!.find(message.room)?.stale(messageId);
+      if (silent.includes(code) || this.#isDelayed) return;
       this.#isDelayed = true;
       return this.#options.onEvent({ kind: "delayed", reason: text });
     }
@@ -484,6 +668,7 @@ export class Client {
     } finally {
       this.#cancelLeave();
       this.#session = undefined;
+      this.#sealed!.detached();
       this.#outbox.close();
       this.#receipts.close();
       const livedMs = this.#options.clock.now() - startedMs;
@@ -523,6 +708,9 @@ export class Client {
 
 /** Who was let in, though not for long, first waits no longer than this. */
 const letInWaitMs = 2_000;
+
+/** How long a room that we make may take to have its keys. */
+const newKeysMs = 5_000;
 
 /** How long the server may take to let us go. */
 const leaveTimeoutMs = 1_000;

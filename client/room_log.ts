@@ -156,12 +156,13 @@ export class RoomLog {
     if (!cursor) throw broken("sent entries before it said where they belong");
     if (batch.firstSeq !== cursor.seq + 1) throw broken("left out entries or repeated some");
     const entries = decodeRows(batch.rows, batch.firstSeq, batch.timeMs);
-    const hashes = chain(cursor.hash, entries);
+    const payloadHashes = entries.map(payloadHashOf);
+    const hashes = chain(cursor.hash, entries, payloadHashes);
     const hash = hashes.at(-1)!;
     if (!equal(hash, batch.hash)) throw broken("changed entries");
     const seq = cursor.seq + entries.length;
     await this.#checkHead(seq, batch);
-    const checked = await this.#checkAuthors(entries, hashes);
+    const checked = await this.#checkAuthors(entries, hashes, payloadHashes);
     this.cursor = { seq, hash };
     return checked;
   }
@@ -175,9 +176,10 @@ export class RoomLog {
   async checkEarlier(earlier: Earlier, before: Cursor): Promise<CheckedEntry[]> {
     const entries = decodeRows(earlier.rows, earlier.firstSeq, earlier.timeMs);
     if (earlier.firstSeq + entries.length !== before.seq) throw broken("left out entries");
-    const hashes = chain(earlier.before, entries);
+    const payloadHashes = entries.map(payloadHashOf);
+    const hashes = chain(earlier.before, entries, payloadHashes);
     if (!equal(hashes.at(-1)!, before.hash)) throw broken("changed entries");
-    return await this.#checkAuthors(entries, hashes);
+    return await this.#checkAuthors(entries, hashes, payloadHashes);
   }
 
   async #checkHead(seq: number, { hash, signature }: Batch): Promise<void> {
@@ -191,10 +193,14 @@ export class RoomLog {
     }
   }
 
-  /** @param hashes the chain's before each of them */
+  /**
+   * @param hashes the chain's before each of them
+   * @param payloadHashes of each: hashing a large one costs more than all the rest
+   */
   async #checkAuthors(
     entries: readonly Entry[],
     hashes: readonly Uint8Array[],
+    payloadHashes: readonly Uint8Array[],
   ): Promise<CheckedEntry[]> {
     for (const entry of entries) {
       if (entry.core.content === Content.joined && this.#isEvent(entry) && !entry.isErased) {
@@ -204,31 +210,36 @@ export class RoomLog {
     const spoken = entries.filter((entry) => !this.#isEvent(entry));
     const authorOf = await this.#authors.of(spoken.map(({ deviceId }) => deviceId));
     return await Promise.all(
-      entries.map((entry, at) => this.#check(entry, hashes[at]!, authorOf)),
+      entries.map((entry, at) => this.#check(entry, hashes[at]!, payloadHashes[at]!, authorOf)),
     );
   }
 
   async #check(
     entry: Entry,
     previous: Uint8Array,
+    payloadHash: Uint8Array,
     authorOf: (deviceId: Uint8Array) => Known | undefined,
   ): Promise<CheckedEntry> {
     if (this.#isEvent(entry)) {
       return { ...entry, previous, ...readEvent(entry), verified: "signed" };
     }
     const known = authorOf(entry.deviceId);
-    const verified = await this.#verdict(entry, known);
+    const verified = await this.#verdict(entry, payloadHash, known);
     return { ...entry, previous, author: known?.person, verified };
   }
 
-  async #verdict(entry: Entry, known: Known | undefined): Promise<Verified> {
+  async #verdict(
+    entry: Entry,
+    payloadHash: Uint8Array,
+    known: Known | undefined,
+  ): Promise<Verified> {
     const { core, deviceId } = entry;
     // Events are the server's; nobody else may make things up about others.
     if (core.content >= contentEventsFrom) return "failed";
     if (core.proof === Proof.unverified) return known?.verifier ? "failed" : "unverified";
+    if (core.proof === Proof.mls) return "unverified"; // Who opens it sees whose it is.
     if (!core.signature || !known?.verifier) return "failed";
-    const hash = payloadHashOf(entry);
-    const fields = signedFields(this.id, deviceId, core.signed, core.payload, hash);
+    const fields = signedFields(this.id, deviceId, core.signed, core.payload, payloadHash);
     return await known.verifier(label.entry, fields, core.signature) ? "signed" : "failed";
   }
 
@@ -259,9 +270,15 @@ export function readChange(payload: Uint8Array): Change {
 }
 
 /** The chain's hash before each of some entries, and after the last. */
-function chain(hash: Uint8Array, entries: readonly Entry[]): Uint8Array[] {
+function chain(
+  hash: Uint8Array,
+  entries: readonly Entry[],
+  payloadHashes: readonly Uint8Array[],
+): Uint8Array[] {
   const hashes = [hash];
-  for (const entry of entries) hashes.push(chainEntry(hashes.at(-1)!, entry));
+  for (const [at, entry] of entries.entries()) {
+    hashes.push(chainEntry(hashes[at]!, entry, payloadHashes[at]));
+  }
   return hashes;
 }
 

@@ -87,14 +87,19 @@ export class RoomQueue {
     this.#window = Math.min(this.#window + 1, outboxWindowMax);
   }
 
-  /** The server took neither this message nor those behind it: again in a while, and gently. */
-  slowDown(refused: OwnMessage, retryAfterMs = refusedMs): void {
-    if (this.#toSend.has(refused)) return;
+  /**
+   * The server took neither this message nor those behind it: again in a while, and gently.
+   *
+   * @returns whether it is the one that the server means, and not one behind it
+   */
+  slowDown(refused: OwnMessage, retryAfterMs = refusedMs): boolean {
+    if (this.#toSend.has(refused)) return false;
     const all = this.messages;
     this.#owed = refused;
     this.#toSend = new Set(all.slice(all.indexOf(refused)));
     this.#window = 1;
     this.#cancelPause ??= this.#clock.timer(retryAfterMs, () => this.#resume());
+    return true;
   }
 
   /** Sends what may be sent, `most` at most. */

@@ -97,7 +97,7 @@ export class Rooms {
     const kept = this.#kept.get(key);
     this.#kept.delete(key);
     const room = new Room(info, kept);
-    if (kept?.isGone) this.#profile.enter(room.id, info.name, kept.cursor);
+    if (kept?.isGone) this.#profile.enter(room.id, info.name, kept.cursor, info.sealed);
     this.#rooms.set(key, room);
     return { room, isNew: true };
   }
@@ -106,14 +106,14 @@ export class Rooms {
   remove(room: Room): void {
     const key = mapKey(room.id);
     this.#rooms.delete(key);
-    const { id, info: { name }, cursor, readSeq } = room;
-    if (cursor) this.#kept.set(key, { id, name, cursor, readSeq, isGone: true });
+    const { id, info: { name, sealed: isSealed }, cursor, readSeq } = room;
+    if (cursor) this.#kept.set(key, { id, name, cursor, readSeq, isGone: true, isSealed });
   }
 
   /** The reader of a room begins here. */
   attach(room: Room, cursor: Cursor): void {
     if (room.cursor) return; // A new key, or back in the tail.
-    this.#profile.enter(room.id, room.info.name, cursor);
+    this.#profile.enter(room.id, room.info.name, cursor, room.info.sealed);
     room.standAt(cursor);
   }
 }

@@ -45,10 +45,14 @@ import {
 import { Refused, type SecureLink } from "./handshake.ts";
 import { Authors, type CheckedEntry, RoomLog } from "./room_log.ts";
 
-/** What a session tells, in order. */
+/** What a session tells, in order: the next when the one before is done with. */
 export interface SessionListener {
   /** Entries of a room, checked. */
-  entries(room: Uint8Array, entries: readonly CheckedEntry[], cursor: Cursor): void;
+  entries(
+    room: Uint8Array,
+    entries: readonly CheckedEntry[],
+    cursor: Cursor,
+  ): void | Promise<void>;
   /** A room's log goes on elsewhere than asked for: behind the cursor. */
   reset(room: Uint8Array, reason: string, cursor: Cursor): void;
   /** This message is in the log already. */
@@ -62,7 +66,7 @@ export interface SessionListener {
   /** Somebody is typing in a room; no more than a member's word. */
   typing(room: Uint8Array, name: string): void;
   /** We are in this room, joined or not, which is so now. */
-  roomChanged(room: RoomInfo): void;
+  roomChanged(room: RoomInfo): void | Promise<void>;
   /** We are in this room no more. */
   removed(room: Uint8Array, reason: string): void;
 }
@@ -203,6 +207,7 @@ export class Session {
       cancel();
       secure.link.close();
       this.#refuseRequests();
+      await this.#inbox; // Whoever comes next begins where this one has ended.
     }
   }
 
@@ -401,25 +406,25 @@ export class Session {
     this.#queueMore(async () => {
       const room = this.#current(batch.room);
       if (!room) return;
-      if (this.#ready?.room !== room) this.#handOn();
-      const entries = await room.log.accept(batch).catch((cause) => {
-        this.#handOn(); // What came before it was good.
+      if (this.#ready?.room !== room) await this.#handOn();
+      const entries = await room.log.accept(batch).catch(async (cause) => {
+        await this.#handOn(); // What came before it was good.
         throw cause;
       });
       this.#ready ??= { room, entries: [] };
       this.#ready.entries.push(...entries);
       if (this.#inboxCount === 1 || this.#ready.entries.length >= entriesTogetherMax) {
-        this.#handOn();
+        await this.#handOn();
       }
     }, bytes);
   }
 
   /** Entries are handed on together while more of them wait: keeping them costs by the time. */
-  #handOn(): void {
+  async #handOn(): Promise<void> {
     if (!this.#ready) return;
     const { room: { log }, entries } = this.#ready;
     this.#ready = undefined;
-    this.#parts.listener.entries(log.id, entries, log.cursor!);
+    await this.#parts.listener.entries(log.id, entries, log.cursor!);
   }
 
   #queueReset({ room: id, reason, cursor }: Control<"reset">): void {
@@ -449,10 +454,10 @@ export class Session {
   }
 
   /** Does something after all that came before it has been checked. */
-  #queue(act: () => void, messageBytes = 0): void {
-    this.#queueMore(() => {
-      this.#handOn();
-      act();
+  #queue(act: () => void | Promise<void>, messageBytes = 0): void {
+    this.#queueMore(async () => {
+      await this.#handOn();
+      await act();
     }, messageBytes);
   }
 

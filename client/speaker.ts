@@ -4,27 +4,20 @@
  * @module
  */
 
-import { deviceIdOf, label, sign, type SigningKey } from "../crypto/identity.ts";
+import type { SigningKey } from "../crypto/identity.ts";
 import type { Clock } from "../protocol/clock.ts";
-import {
-  Content,
-  type Draft,
-  encodeCore,
-  encodeCoreHead,
-  messageIdOf,
-  Proof,
-  signedFields,
-} from "../protocol/entry.ts";
-import { idBytes } from "../protocol/limits.ts";
-import { messageIdAt } from "./message_id.ts";
+import { Content, type Draft, encodeCore, messageIdOf, Proof } from "../protocol/entry.ts";
+import { ProtocolError } from "../protocol/errors.ts";
+import { sealedTextBytesMax } from "../protocol/limits.ts";
 import type { Outbox } from "./outbox.ts";
+import { newMessageId, signCore } from "./signed_core.ts";
 import type { OwnMessage } from "./store/store.ts";
 
 /** What something said is, beside its text. */
 export interface SayOptions {
   /** One of {@link Content}; a text where it is not given. */
   readonly content?: number;
-  /** The message id of the entry that it edits, deletes, answers or reacts to. */
+  /** The entry that it edits, deletes, answers or reacts to: `refOf` in protocol/entry.ts. */
   readonly target?: Uint8Array | undefined;
 }
 
@@ -33,6 +26,8 @@ export interface SpeakerOptions {
   readonly device: SigningKey;
   readonly clock: Clock;
   readonly outbox: Outbox;
+  /** Whether a room is sealed: what is said there is not signed here, but sealed when it is sent. */
+  readonly isSealed: (room: Uint8Array) => boolean;
   /** Keeps messages; throws where it cannot. */
   readonly keep: (messages: readonly OwnMessage[]) => void;
   /** Told when nothing more can be kept. */
@@ -49,7 +44,6 @@ interface Waiting {
 /** MUST keep the order of what is said; MUST send nothing that is not kept. */
 export class Speaker {
   readonly #options: SpeakerOptions;
-  readonly #deviceId: Uint8Array;
   /** Signing is asynchronous; what is said keeps its order. */
   #inOrder: Promise<void> = Promise.resolve();
   #lastKept: Promise<void> = Promise.resolve();
@@ -58,13 +52,17 @@ export class Speaker {
 
   constructor(options: SpeakerOptions) {
     this.#options = options;
-    this.#deviceId = deviceIdOf(options.device.publicKey);
   }
 
   /** Says something in a room. Resolves with its message id when it is kept. */
   say(room: Uint8Array, text: string, options: SayOptions): Promise<Uint8Array> {
-    const draft = this.#draft(text, options);
-    const signing = this.#sign(room, draft);
+    const isSealed = this.#options.isSealed(room);
+    const draft = this.#draft(text, options, isSealed ? Proof.mls : Proof.signature);
+    if (isSealed && draft.payload.length > sealedTextBytesMax) {
+      const text = `Not sent: in a sealed room a message may have ${sealedTextBytesMax} bytes.`;
+      return Promise.reject(new ProtocolError("too_large", text));
+    }
+    const signing = isSealed ? encodeCore(draft) : signCore(this.#options.device, room, draft);
     const release = this.#options.outbox.reserve(draft.payload.length);
     const kept = Promise.withResolvers<Uint8Array>();
     this.#inOrder = this.#inOrder.then(async () => {
@@ -80,20 +78,14 @@ export class Speaker {
     return this.#lastKept;
   }
 
-  #draft(text: string, { content = Content.text, target }: SayOptions): Draft {
-    const chance = crypto.getRandomValues(new Uint8Array(idBytes));
+  #draft(text: string, { content = Content.text, target }: SayOptions, proof: Proof): Draft {
     return {
-      proof: Proof.signature,
+      proof,
       content,
-      messageId: messageIdAt(this.#options.clock.now(), chance),
+      messageId: newMessageId(this.#options.clock.now()),
       ...(target && { target }),
       payload: new TextEncoder().encode(text),
     };
-  }
-
-  async #sign(room: Uint8Array, draft: Draft): Promise<Uint8Array> {
-    const fields = signedFields(room, this.#deviceId, encodeCoreHead(draft), draft.payload);
-    return encodeCore(draft, await sign(this.#options.device, label.entry, fields));
   }
 
   #flushLater(): void {

@@ -47,7 +47,8 @@ export function nonce(channel: number, counter: number): Bytes {
   const bytes = new Uint8Array(nonceBytes);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, channel);
-  view.setBigUint64(4, BigInt(counter));
+  view.setUint32(4, Math.floor(counter / 2 ** 32));
+  view.setUint32(8, counter % 2 ** 32);
   return bytes;
 }
 

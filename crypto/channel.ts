@@ -97,7 +97,7 @@ export class OpeningChannel {
   async open(body: Uint8Array): Promise<Uint8Array> {
     if (body.length < nonceBytes + tagBytes) throw new ChannelError("The frame is too short.");
     const expected = nonce(this.id, this.#counter);
-    if (!expected.every((byte, at) => byte === body[at])) {
+    if (!beginsWith(body, expected)) {
       throw new ChannelError(`The frame is not number ${this.#counter} of channel ${this.id}.`);
     }
     this.#counter++;
@@ -108,6 +108,11 @@ export class OpeningChannel {
       throw new ChannelError("The frame was not sealed with this channel's key.", { cause });
     }
   }
+}
+
+function beginsWith(body: Uint8Array, expected: Uint8Array): boolean {
+  for (let at = 0; at < expected.length; at++) if (body[at] !== expected[at]) return false;
+  return true;
 }
 
 /** The channel that a body says it is of. */

@@ -23,6 +23,8 @@ export const label = {
   login: "broadcast/2 login",
   /** By a device: see protocol/entry.ts. */
   entry: "broadcast/2 entry",
+  /** By an invitation: group id, user key, device key. */
+  warrant: "broadcast/2 warrant",
 } as const;
 export type Label = (typeof label)[keyof typeof label];
 
@@ -147,9 +149,13 @@ export async function importVerifier(publicKey: Uint8Array): Promise<Verifier | 
     crypto.subtle.verify("Ed25519", key, signature as Bytes, signingInput(kind, fields));
 }
 
+const labelBytes = Object.fromEntries(
+  Object.values(label).map((kind) => [kind, new TextEncoder().encode(kind)]),
+) as Record<Label, Bytes>;
+
 /** Label and fields, each with its length in front as a big-endian u32. */
 function signingInput(kind: Label, fields: readonly Uint8Array[]): Bytes {
-  const parts = [new TextEncoder().encode(kind), ...fields];
+  const parts = [labelBytes[kind], ...fields];
   const input = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, 0));
   const view = new DataView(input.buffer);
   let at = 0;

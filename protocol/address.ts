@@ -1,6 +1,6 @@
 /**
  * Where a server is: `host:port`, `:port`, `port`, `[::1]:port`, or the link that a server prints,
- * `broadcast://host:port#fingerprint.invitation`.
+ * `broadcast://host:port/room#fingerprint.invitation.key`.
  *
  * @module
  */
@@ -20,11 +20,16 @@ export interface ServerLink extends Address {
   readonly fingerprint?: string;
   /** What lets a new user in: base64url. */
   readonly invitation?: string;
+  /** The room that it leads to. */
+  readonly room?: string;
+  /** What lets somebody into that room where it is sealed, which the server does not know: base64url. */
+  readonly key?: string;
 }
 
 const scheme = "broadcast://";
 const fingerprintPattern = /^[\w-]{43}$/;
 /** As many characters as whole bytes give: 4 for 3 of them, or 2 or 3 at the end. */
+const keyPattern = /^[\w-]{86}$/;
 const invitationPattern = /^(?=.{8,128}$)(?:[\w-]{4})*(?:[\w-]{2,3})?$/;
 
 /**
@@ -53,18 +58,47 @@ export function parseAddress(text: string, portWithout: number = defaultPort): A
  */
 export function parseLink(text: string): ServerLink {
   const [place = "", secret, ...rest] = text.trim().split("#");
-  const bare = place.startsWith(scheme) ? place.slice(scheme.length).replace(/\/$/, "") : place;
-  const address = parseAddress(bare);
+  const [bare = "", path = ""] = place.startsWith(scheme)
+    ? splitPath(place.slice(scheme.length))
+    : [place];
+  const address = { ...parseAddress(bare), ...(path !== "" && { room: readRoom(path) }) };
   if (secret === undefined || secret === "") return address;
-  const [fingerprint = "", invitation, ...more] = secret.split(".");
+  const [fingerprint = "", invitation, key, ...more] = secret.split(".");
   const isGood = rest.length === 0 && more.length === 0 && fingerprintPattern.test(fingerprint) &&
-    (invitation === undefined || invitationPattern.test(invitation));
+    (invitation === undefined || invitationPattern.test(invitation)) &&
+    (key === undefined || keyPattern.test(key) && path !== "");
   if (!isGood) {
     throw new RangeError(
       `The link to ${bare} is damaged behind the '#'. Copy it whole, in quotes, as the server printed it.`,
     );
   }
-  return { ...address, fingerprint, ...(invitation !== undefined && { invitation }) };
+  return {
+    ...address,
+    fingerprint,
+    ...(invitation !== undefined && { invitation }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+function splitPath(text: string): [place: string, path: string] {
+  const at = text.indexOf("/");
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** A room's name as a link has it. */
+function readRoom(path: string): string {
+  try {
+    const room = decodeURIComponent(path).normalize("NFKC").toLowerCase();
+    if (roomPattern.test(room)) return room;
+  } catch {
+    // Not a text.
+  }
+  throw new RangeError("The link names no room that there can be. Copy it whole, in quotes.");
+}
+
+/** Whether a host leads to the machine that it is looked up on, whichever that is. */
+export function isOfThisMachine(host: string): boolean {
+  return ["", "localhost", "::1"].includes(host) || host.startsWith("127.");
 }
 
 /** `host:port`, with brackets where the host is an IPv6 address. */
@@ -74,9 +108,14 @@ export function formatAddress({ host, port }: Address): string {
 
 /** The link in its one form. */
 export function formatLink(link: ServerLink): string {
-  const secret = [link.fingerprint, link.invitation].filter((part) => part !== undefined).join(".");
-  return scheme + formatAddress(link) + (secret && `#${secret}`);
+  const { fingerprint, invitation, room, key } = link;
+  const secret = [fingerprint, invitation, key].filter((part) => part !== undefined).join(".");
+  const path = room === undefined ? "" : `/${encodeURIComponent(room)}`;
+  return scheme + formatAddress(link) + path + (secret && `#${secret}`);
 }
+
+/** As `roomName` in protocol/command.ts has it. */
+const roomPattern = /^[\p{L}\p{N}][\p{L}\p{N}._-]{0,31}$/u;
 
 /** An IPv6 address in brackets, or a name or IPv4 address, then perhaps a port. */
 const pattern = /^(?:(\[[\da-fA-F:.]+\])|([\p{L}\p{M}\p{N}._-]*))(?::(\d{1,5}))?$/u;

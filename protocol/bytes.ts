@@ -47,7 +47,9 @@ export function writeU64(bytes: Uint8Array, at: number, value: number): void {
 
 /** Whether both hold the same bytes. Not for secrets: it stops at the first difference. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+  if (a.length !== b.length) return false;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) return false;
+  return true;
 }
 
 /** Base64url without padding. */

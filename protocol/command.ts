@@ -7,8 +7,18 @@
  */
 
 import { z } from "zod";
-import { base64UrlBytes, id, name } from "./fields.ts";
-import { commandCountMax, hashBytes, textCharsMax } from "./limits.ts";
+import { base64UrlBytes, base64UrlBytesUpTo, id, name } from "./fields.ts";
+import {
+  commandCountMax,
+  commitWelcomesMax,
+  hashBytes,
+  keyPackageBytesMax,
+  keyPackagesMax,
+  objectBytesMax,
+  objectChunkBytesMax,
+  takeDevicesMax,
+  textCharsMax,
+} from "./limits.ts";
 
 /** What somebody is in a room, the least first. */
 export const roles = ["reader", "member", "moderator", "owner"] as const;
@@ -17,8 +27,8 @@ export type Role = (typeof roles)[number];
 /** Who may give a command: everybody, somebody in the room with at least this role, or a server admin. */
 export type May = "anyone" | Role | "admin";
 
-/** How an argument is typed. */
-export type Typed = "word" | "rest" | "duration" | "count" | "switch" | "flag";
+/** How an argument is typed; `inner` ones come from programs only. */
+export type Typed = "word" | "rest" | "duration" | "count" | "switch" | "flag" | "inner";
 
 /** One argument of a command. */
 export interface Argument<Schema extends z.ZodType = z.ZodType> {
@@ -35,6 +45,8 @@ export interface Command {
   readonly may: May;
   /** About one room: it has an argument `room`, which nobody types. */
   readonly inRoom: boolean;
+  /** Programs ask for it, and nobody types it. */
+  readonly isInner?: true;
   /** In the order typed. */
   readonly args: Readonly<Record<string, Argument>>;
   /** What it answers. */
@@ -92,6 +104,8 @@ export const roomInfo = z.object({
   slowMs: timeMs,
   /** Only moderators may post. */
   isAnnounce: z.boolean(),
+  /** Of two users for themselves: its name is `@` and the other's. */
+  direct: z.boolean(),
 });
 export type RoomInfo = z.output<typeof roomInfo>;
 
@@ -129,6 +143,39 @@ function command<
   return { about, may, inRoom, args, result };
 }
 
+/** A command that programs ask for; its arguments are not typed, so that help says nothing of them. */
+function inner<
+  const InRoom extends boolean,
+  const Schemas extends Record<string, z.ZodType>,
+  Result extends z.ZodType,
+>(
+  about: string,
+  may: May,
+  inRoom: InRoom,
+  schemas: Schemas,
+  result: Result,
+): {
+  about: string;
+  may: May;
+  inRoom: InRoom;
+  isInner: true;
+  args: { [Key in keyof Schemas]: Argument<Schemas[Key]> };
+  result: Result;
+} {
+  const args = Object.entries(schemas).map(([key, schema]) => [key, word("", schema)]);
+  return { about, may, inRoom, isInner: true, args: Object.fromEntries(args), result };
+}
+
+/** By what an object is known: the SHA-256 of its bytes. */
+const hash = base64UrlBytes(hashBytes);
+/** Where in an object something begins, and how long it is. */
+const offset = z.int().min(0).max(objectBytesMax);
+const objectBytes = z.int().min(1).max(objectBytesMax);
+const chunk = base64UrlBytesUpTo(objectChunkBytesMax);
+const generation = z.int().min(0).max(2 ** 32 - 1);
+const epoch = z.int().min(0);
+const keyPackage = base64UrlBytesUpTo(keyPackageBytesMax);
+
 /** Every command of a server, in the order of help. */
 export const commands = {
   rooms: command(
@@ -142,6 +189,8 @@ export const commands = {
         topic: text,
         members: z.int().min(0),
         access: z.enum(accesses),
+        /** The server cannot read it. */
+        sealed: z.boolean(),
         /** Whether who asks is in it. */
         isJoined: z.boolean(),
       })).max(commandCountMax),
@@ -158,7 +207,13 @@ export const commands = {
     },
     z.object({ room: roomInfo, isNew: z.boolean() }),
   ),
-  part: command("leave this room", "reader", true, {}, nothing),
+  part: command(
+    "leave this room; it is gone a day after the last one left",
+    "reader",
+    true,
+    {},
+    nothing,
+  ),
   who: command(
     "show who is in this room",
     "reader",
@@ -229,14 +284,27 @@ export const commands = {
       hash: base64UrlBytes(hashBytes),
     }).partial(),
   ),
-  invite: command("make an invitation into this room", "moderator", true, {
-    forMs,
-    uses: {
-      schema: z.int().min(1).max(1_000_000).optional(),
-      typed: "count",
-      label: "USES",
+  invite: command(
+    "make an invitation into this room",
+    "moderator",
+    true,
+    {
+      forMs,
+      uses: {
+        schema: z.int().min(1).max(1_000_000).optional(),
+        typed: "count",
+        label: "USES",
+      },
+      /** Of a sealed room: the key by which its members know the invitation. */
+      key: { schema: base64UrlBytes(32).optional(), typed: "inner", label: "" },
     },
-  }, z.object({ invitation: base64UrlBytes(16), untilMs: timeMs.optional() })),
+    z.object({
+      invitation: base64UrlBytes(16),
+      untilMs: timeMs.optional(),
+      /** Where others find the server, as far as it knows. */
+      address: z.string().max(300).optional(),
+    }),
+  ),
   invitations: command(
     "list the invitations into this room",
     "moderator",
@@ -373,10 +441,110 @@ export const commands = {
     { isOn },
     nothing,
   ),
+  direct: inner(
+    "go into the sealed room of oneself and another user",
+    "anyone",
+    false,
+    { user: name },
+    z.object({ room: roomInfo, isNew: z.boolean() }),
+  ),
+  group: inner(
+    "tell which epoch a sealed room's log has reached; nothing where it has no group yet",
+    "reader",
+    true,
+    {},
+    z.object({
+      generation,
+      epoch,
+      /** The last commit: its message id and its place in the log. */
+      commit: id,
+      seq: z.int().min(1),
+      /** The object that lets others in, and how long it is. */
+      groupInfo: hash,
+      bytes: objectBytes,
+    }).partial(),
+  ),
+  commit: inner(
+    "change a sealed room's group; taken only where `after` is the last commit",
+    "reader",
+    true,
+    {
+      /** The message id of the commit that it comes after; absent for a room's first. */
+      after: id.optional(),
+      /** See protocol/entry.ts and protocol/commit.ts. */
+      core: base64UrlBytes(),
+      /** The object that lets others in from then on. */
+      groupInfo: hash,
+      /** Those that begin with it. */
+      generation,
+      epoch,
+      /** Who was taken in, and the object that tells each of them of it; several may share one. */
+      welcomes: z.array(z.object({ device: id, hash })).max(commitWelcomesMax),
+    },
+    z.object({ seq: z.int().min(1) }),
+  ),
+  welcome: inner(
+    "tell the object by which a device comes into a sealed room's group, if there is one",
+    "reader",
+    true,
+    {
+      /** By which commit; absent: by the last one that welcomed the device. */
+      commit: id.optional(),
+    },
+    z.object({ hash, bytes: objectBytes, commit: id, seq: z.int().min(1) }).partial(),
+  ),
+  knock: inner(
+    "ask the members of a sealed room to be let into its group",
+    "reader",
+    true,
+    /** See protocol/entry.ts. */
+    { core: base64UrlBytes() },
+    nothing,
+  ),
+  upload: inner(
+    "bring an object, part after part; it is kept once a commit names it",
+    "reader",
+    true,
+    { hash, bytes: objectBytes, at: offset, data: chunk },
+    nothing,
+  ),
+  download: inner(
+    "fetch a part of an object that the room's group refers to",
+    "reader",
+    true,
+    { hash, at: offset },
+    z.object({ bytes: objectBytes, data: chunk }),
+  ),
+  keys: inner(
+    "leave key packages, so that others can take this device into groups",
+    "anyone",
+    false,
+    {
+      packages: z.array(keyPackage).max(keyPackagesMax),
+      /** Given where the pool is empty, and never used up. */
+      last: keyPackage.optional(),
+    },
+    z.object({ left: z.int().min(0) }),
+  ),
+  take: inner(
+    "take a key package of each of a user's devices, to take them into a group",
+    "anyone",
+    false,
+    { user: name },
+    z.object({
+      packages: z.array(z.object({ deviceId: id, package: keyPackage })).max(takeDevicesMax),
+    }),
+  ),
 } as const satisfies Record<string, Command>;
 
 /** The name of a command. */
 export type CommandName = keyof typeof commands;
+/** The name of one that nobody types. */
+export type InnerName = {
+  [Name in CommandName]: (typeof commands)[Name] extends { isInner: true } ? Name : never;
+}[CommandName];
+/** The name of one that somebody may type. */
+export type TypedName = Exclude<CommandName, InnerName>;
 /** What a command takes; a command about a room takes the room beside it. */
 export type Args<Name extends CommandName> = Loose<
   {
@@ -393,13 +561,28 @@ type Loose<T> =
 /** What a command answers. */
 export type Result<Name extends CommandName> = z.output<(typeof commands)[Name]["result"]>;
 
+/** Made once for each command: a schema compiles itself when it is first used. */
+const argsSchemas = new WeakMap<Command, z.ZodObject>();
+
 /** The schema of a command's arguments as they travel. */
 export function argsSchema(command: Command): z.ZodObject {
+  const known = argsSchemas.get(command);
+  if (known) return known;
   const shape = Object.entries(command.args).map(([key, { schema }]) => [key, schema]);
-  return z.object({ ...Object.fromEntries(shape), ...(command.inRoom && { room: id }) });
+  const schema = z.object({ ...Object.fromEntries(shape), ...(command.inRoom && { room: id }) });
+  argsSchemas.set(command, schema);
+  return schema;
 }
 
 /** Whether there is such a command. */
 export function isCommand(name: string): name is CommandName {
   return Object.hasOwn(commands, name);
 }
+
+/** Whether there is such a command that somebody may type. */
+export function isTyped(name: string): name is TypedName {
+  return isCommand(name) && !("isInner" in commands[name]);
+}
+
+/** The commands that somebody may type, in the order of help. */
+export const typedNames: readonly TypedName[] = Object.keys(commands).filter(isTyped);

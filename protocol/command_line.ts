@@ -11,8 +11,9 @@ import {
   type Command,
   type CommandName,
   commands,
-  isCommand,
+  isTyped,
   roomName,
+  typedNames,
 } from "./command.ts";
 import { editDistance } from "./edit_distance.ts";
 
@@ -59,16 +60,16 @@ export function parseLine(name: CommandName, line: string, lead = ""): Parsed {
 
 /** How a command is typed: `ban WHO [HOW LONG] [WHY]`. */
 export function usageOf(name: CommandName): string {
-  const args = Object.values<Argument>(commands[name].args).map((argument) =>
-    isOptional(argument) ? `[${argument.label}]` : argument.label
-  );
+  const args = Object.values<Argument>(commands[name].args)
+    .filter(({ typed }) => typed !== "inner")
+    .map((argument) => isOptional(argument) ? `[${argument.label}]` : argument.label);
   return [name, ...args].join(" ");
 }
 
 /** The command of this name, or what is to be said where there is none. */
 export function findCommand(typed: string): { name: CommandName } | { mistake: string } {
-  if (isCommand(typed)) return { name: typed };
-  const [best] = Object.keys(commands)
+  if (isTyped(typed)) return { name: typed };
+  const [best] = typedNames
     .map((name) => ({ name, distance: editDistance(typed.toLowerCase(), name) }))
     .filter(({ name, distance }) => distance <= Math.max(1, name.length / 3))
     .sort((a, b) => a.distance - b.distance);
@@ -102,7 +103,7 @@ function take(
   rest: (from: number) => string,
 ): Record<string, unknown> {
   const args: Record<string, unknown> = {};
-  const places = wanted.filter(([, { typed }]) => typed !== "flag");
+  const places = wanted.filter(([, { typed }]) => typed !== "flag" && typed !== "inner");
   const flags = new Map(
     wanted.filter(([, { typed }]) => typed === "flag").map(([key, { label }]) => [label, key]),
   );

@@ -4,7 +4,8 @@
  *
  * ```
  * core    [u8 version][u8 proof][u8 content][u8 flags][message id 16]
- *         [target id 16, if flags & 1][u32 generation][u64 epoch, both if flags & 2]
+ *         [target's device id 16][target's message id 16, both if flags & 1]
+ *         [u32 generation][u64 epoch, both if flags & 2]
  *         [signature 64, if proof = 1][payload]
  * row     [u32 length of the rest][u1 erased][u31 ms after the batch's time][device id 16][core]
  * signed  room id, device id, core without signature and payload, SHA-256(payload)
@@ -40,6 +41,10 @@ export const Content = {
   deletion: 3,
   /** An emoji or a word put to the target; an empty one takes the author's reaction back. */
   reaction: 4,
+  /** What a sealed room's group changes by: see commit.ts. It is signed, and comes by a command. */
+  commit: 5,
+  /** In a sealed room: let me in; see client/sealed/knock.ts. */
+  knock: 6,
   joined: 128,
   left: 129,
   /** Something about the room has changed: who did it and what, as JSON. */
@@ -56,6 +61,8 @@ const knownFlags = flagTarget | flagEpoch;
 
 /** Bytes of a core's fixed part: version, proof, content, flags, message id. */
 const coreFixedBytes = 4 + idBytes;
+/** Bytes of a {@link refOf}. */
+const refBytes = 2 * idBytes;
 /** Bytes of a row before its core: length, time, device id. */
 const rowFixedBytes = lengthBytes + 4 + idBytes;
 
@@ -65,11 +72,19 @@ export interface Draft {
   /** One of {@link Content}, or a later version's. */
   readonly content: number;
   readonly messageId: Uint8Array;
-  /** The message id of the entry that this one edits, deletes, answers or reacts to. */
+  /** {@link refOf} the entry that this one edits, deletes, answers or reacts to. */
   readonly target?: Uint8Array;
   /** Sealed rooms: which group and which of its epochs. */
-  readonly epoch?: { readonly generation: number; readonly epoch: number };
+  readonly epoch?: Epoch;
   readonly payload: Uint8Array;
+}
+
+/** A sealed room is a sequence of groups, and each of them one of epochs. */
+export interface Epoch {
+  /** Which group: it rises by one with each that takes the place of the one before. */
+  readonly generation: number;
+  /** Which of its epochs: it rises by one with each commit. */
+  readonly epoch: number;
 }
 
 /** A core, taken apart; every part is a view of its bytes. */
@@ -113,7 +128,7 @@ export function encodeCore(draft: Draft, signature?: Uint8Array): Bytes {
 /** The part of a core that its signature covers, payload aside. */
 export function encodeCoreHead(draft: Draft): Bytes {
   const head = new Uint8Array(
-    coreFixedBytes + (draft.target ? idBytes : 0) + (draft.epoch ? 12 : 0),
+    coreFixedBytes + (draft.target ? refBytes : 0) + (draft.epoch ? 12 : 0),
   );
   head[0] = entryVersion;
   head[1] = draft.proof;
@@ -122,8 +137,9 @@ export function encodeCoreHead(draft: Draft): Bytes {
   head.set(draft.messageId, 4);
   let at = coreFixedBytes;
   if (draft.target) {
+    if (draft.target.length !== refBytes) throw new TypeError("A target is a device's message");
     head.set(draft.target, at);
-    at += idBytes;
+    at += refBytes;
   }
   if (draft.epoch) {
     writeU32(head, at, draft.epoch.generation);
@@ -152,7 +168,7 @@ export function payloadStart(core: Uint8Array): number {
 /** Where a core's signature begins, or would. */
 function signatureStart(core: Uint8Array): number {
   const flags = core[3]!;
-  return coreFixedBytes + (flags & flagTarget ? idBytes : 0) + (flags & flagEpoch ? 12 : 0);
+  return coreFixedBytes + (flags & flagTarget ? refBytes : 0) + (flags & flagEpoch ? 12 : 0);
 }
 
 /** The message id of a core that {@link payloadStart} has checked. */
@@ -160,10 +176,31 @@ export function messageIdOf(core: Uint8Array): Uint8Array {
   return core.subarray(4, coreFixedBytes);
 }
 
-/** The message id of what a core edits, when {@link payloadStart} has checked it; undefined for none. */
+/** Which group and which of its epochs a core names that {@link payloadStart} has checked. */
+export function epochOf(core: Uint8Array): Epoch | undefined {
+  const flags = core[3]!;
+  if (!(flags & flagEpoch)) return undefined;
+  const at = coreFixedBytes + (flags & flagTarget ? refBytes : 0);
+  return { generation: readU32(core, at), epoch: readU64(core, at + 4) };
+}
+
+/**
+ * What names an entry in its room: its author's device and the message id that this gave. The message id
+ * alone would not do, since anybody can take another's.
+ */
+export function refOf(deviceId: Uint8Array, messageId: Uint8Array): Bytes {
+  return concat([deviceId, messageId]);
+}
+
+/** The device and the message id that a {@link refOf} is made of. */
+export function partsOf(ref: Uint8Array): { deviceId: Uint8Array; messageId: Uint8Array } {
+  return { deviceId: ref.subarray(0, idBytes), messageId: ref.subarray(idBytes) };
+}
+
+/** {@link refOf} what a core edits, when {@link payloadStart} has checked it; undefined for none. */
 export function editedBy(core: Uint8Array): Uint8Array | undefined {
   const isEdit = core[2] === Content.edit && (core[3]! & flagTarget) !== 0;
-  return isEdit ? core.subarray(coreFixedBytes, coreFixedBytes + idBytes) : undefined;
+  return isEdit ? core.subarray(coreFixedBytes, coreFixedBytes + refBytes) : undefined;
 }
 
 /**
@@ -175,18 +212,16 @@ export function decodeCore(core: Uint8Array): Core {
   const start = payloadStart(core);
   const signatureAt = signatureStart(core);
   const flags = core[3]!;
-  const epochAt = coreFixedBytes + (flags & flagTarget ? idBytes : 0);
+  const epoch = epochOf(core);
   return {
     version: core[0]!,
     proof: core[1] as Proof,
     content: core[2]!,
     messageId: messageIdOf(core),
     ...(flags & flagTarget && {
-      target: core.subarray(coreFixedBytes, coreFixedBytes + idBytes),
+      target: core.subarray(coreFixedBytes, coreFixedBytes + refBytes),
     }),
-    ...(flags & flagEpoch && {
-      epoch: { generation: readU32(core, epochAt), epoch: readU64(core, epochAt + 4) },
-    }),
+    ...(epoch && { epoch }),
     signature: core[1] === Proof.signature ? core.subarray(signatureAt, start) : undefined,
     signed: core.subarray(0, signatureAt),
     bytes: core,
@@ -290,7 +325,7 @@ export function chainStart(roomId: Uint8Array): Uint8Array {
 }
 
 /** A core's longest header, so that {@link chainHash} can lay it out without allocating. */
-const coreHeaderBytesMax = coreFixedBytes + idBytes + 12 + signatureBytes;
+const coreHeaderBytesMax = coreFixedBytes + refBytes + 12 + signatureBytes;
 const chainFixedBytes = hashBytes + 8 + 8 + idBytes;
 const chainScratch = new Uint8Array(chainFixedBytes + coreHeaderBytesMax + hashBytes);
 
@@ -321,8 +356,11 @@ export function chainHash(
 }
 
 /** {@link chainHash} of an entry that has been taken apart. */
-export function chainEntry(previous: Uint8Array, entry: Entry): Uint8Array {
+export function chainEntry(
+  previous: Uint8Array,
+  entry: Entry,
+  payloadHash: Uint8Array = payloadHashOf(entry),
+): Uint8Array {
   const { seq, timeMs, deviceId, core } = entry;
-  const { bytes, payloadAt } = core;
-  return chainHash(previous, seq, timeMs, deviceId, bytes, payloadAt, payloadHashOf(entry));
+  return chainHash(previous, seq, timeMs, deviceId, core.bytes, core.payloadAt, payloadHash);
 }

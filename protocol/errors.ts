@@ -103,6 +103,18 @@ export const errorCodes = {
       "digit.",
     retry: false,
   },
+  stale_commit: {
+    text: "Another commit came first. Read on, and make yours anew.",
+    retry: true,
+  },
+  stale_epoch: {
+    text: "The room's keys have changed. Read on, seal the message again, and send it again.",
+    retry: true,
+  },
+  no_such_object: {
+    text: "This was not uploaded here, or is no longer kept.",
+    retry: false,
+  },
   no_such_room: { text: "There is no such room here.", retry: false },
   forbidden: { text: "You may not do this here.", retry: false },
   shutting_down: { text: "The server is shutting down. Connect again in a while.", retry: true },

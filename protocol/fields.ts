@@ -31,6 +31,14 @@ export function base64UrlBytes(
   );
 }
 
+/** A field of so many bytes at most. */
+export function base64UrlBytesUpTo(bytesMax: number): ReturnType<typeof base64UrlBytes> {
+  const charsMax = Math.ceil(bytesMax * 4 / 3);
+  return base64UrlBytes().refine(({ length }) => length <= bytesMax, {
+    error: `more than ${bytesMax} bytes (${charsMax} characters)`,
+  });
+}
+
 /** A room, a user, a device or a message. */
 export const id = base64UrlBytes(idBytes);
 /** Of a user or a room; what is shown is made visible first. */

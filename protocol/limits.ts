@@ -148,6 +148,26 @@ export const typingMsMin = 2_000;
 /** How far members have a room's log is kept so much later, together. */
 export const watermarksDelayMs = 5_000;
 
+/** What is too large for an entry or an answer: a whole object, and what one request carries of it. */
+export const objectBytesMax = 1 * MiB;
+export const objectChunkBytesMax = 48 * KiB;
+
+/** Objects that were uploaded and are not used yet: of a session (the oldest go first), and of all. */
+export const stagedBytesMax = 4 * MiB;
+export const stagedBytesMaxInAll = 256 * MiB;
+
+/** Devices that one commit welcomes. */
+export const commitWelcomesMax = 256;
+/** Welcomes that a room keeps: the newest, and not for longer than this. */
+export const welcomesMax = 256;
+export const welcomesBytesMax = 16 * MiB;
+export const welcomeMs = 30 * 24 * 3600 * 1000;
+
+/** Key packages: one of them, those kept of a device, and whose are given at once: devices of a user. */
+export const keyPackageBytesMax = 8 * KiB;
+export const keyPackagesMax = 32;
+export const takeDevicesMax = 4;
+
 /** A reaction to a message. */
 export const reactionBytesMax = 64;
 
@@ -183,6 +203,13 @@ export const invitationBytes = 16;
 export const drainGraceMs = 60_000;
 
 /** Of a user: going into rooms … */
+/** Rooms that a user may make at once, and then in an hour. */
+export const roomsMadeBurst = 20;
+export const roomsMadePerHour = 10;
+/** A room that nobody is in stays for so long; how often that is looked at. */
+export const emptyRoomMs = 24 * 3600_000;
+export const emptyRoomsLookMs = 3600_000;
+
 export const joinsBurst = 30;
 export const joinsPerMinute = 30;
 /** … reading what was said before … */
@@ -191,6 +218,15 @@ export const historyPerMinute = 300;
 /** … making invitations … */
 export const invitesBurst = 20;
 export const invitesPerMinute = 10;
+/** … committing to groups: who loses tries again, and there may be many … */
+export const commitsBurst = 60;
+export const commitsPerMinute = 60;
+/** … requests that carry a part of an object … */
+export const objectsBurst = 1024;
+export const objectsPerMinute = 1200;
+/** … taking key packages of others … */
+export const takesBurst = 30;
+export const takesPerMinute = 30;
 /** … and whatever else changes something: so much at once, then so much a minute. */
 export const actsBurst = 60;
 export const actsPerMinute = 60;
@@ -261,3 +297,25 @@ export const operatorAnswerBytesMax = 16 * MiB;
 
 /** What is older than the operator wants to keep is forgotten so often. */
 export const trimMs = 60 * 60 * 1000;
+
+/** The longest text in a sealed room: sealed and padded it has to fit into a payload. */
+export const sealedTextBytesMax = 48 * KiB;
+/** Those who ask to be let into a sealed room that a client remembers. */
+export const knocksMax = 256;
+/** How long who asks to be let in waits for a member, before coming in by themselves. */
+export const knockWaitMs = 2_000;
+/** Who waits to be let in asks again after the first of these, doubling up to the second. */
+export const knockAgainMs = 60_000;
+export const knockAgainMsMax = 60 * 60_000;
+/** How long a member waits for others to let somebody in, and for more who ask. */
+export const admitWaitMs = 300;
+/** How long a message waits that could not be sealed, doubling up to the second. */
+export const sealRetryMs = 500;
+export const sealRetryMsMax = 30_000;
+/** How long to wait before coming in is tried again, where others were faster. */
+export const arrivalRetryMs = 200;
+/** Key packages that a client leaves with the server, and how few there may be before it leaves more. */
+export const keyPoolSize = 8;
+export const keyPoolLow = 4;
+/** How long after a login it looks. */
+export const keyPoolAfterMs = 1_000;

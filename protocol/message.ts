@@ -45,6 +45,8 @@ const person = z.object({
   deviceId: id,
   userId: id,
   name,
+  /** In `joined` and `left`: the key of the user. The device of `left` is the server's. */
+  userKey: publicKey.optional(),
   keys: z.object({ user: publicKey, device: publicKey, certificate: signature }).optional(),
 });
 
@@ -194,6 +196,8 @@ export type Message =
 const batchHeadBytes = idBytes + 16;
 const batchTailBytes = hashBytes + signatureBytes;
 
+const utf8Encoder = new TextEncoder();
+
 const namesByKind = new Map<number, ControlName>(
   Object.entries(controls).map(([name, { kind }]) => [kind, name as ControlName]),
 );
@@ -205,7 +209,7 @@ export function encodeControl<Name extends ControlName>(
 ): Bytes {
   const { kind, schema } = controls[name];
   const json = JSON.stringify(z.encode(schema as z.ZodType, value));
-  return encode(kind, new TextEncoder().encode(json));
+  return encode(kind, utf8Encoder.encode(json));
 }
 
 /** Encodes a publish of a core. */
@@ -287,6 +291,8 @@ function decodeControl(name: ControlName, body: Uint8Array): Message {
   return { type: name, ...result.data } as Message;
 }
 
+const utf8Decoder = new TextDecoder("utf-8", { fatal: true });
+
 /**
  * JSON of UTF-8 bytes.
  *
@@ -294,7 +300,7 @@ function decodeControl(name: ControlName, body: Uint8Array): Message {
  */
 export function parseJson(body: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+    return JSON.parse(utf8Decoder.decode(body));
   } catch (cause) {
     throw new ProtocolError("bad_message", "A control message is not JSON.", { cause });
   }

@@ -10,6 +10,7 @@ import type { PeopledRoom } from "./peopled_room.ts";
 import type { User } from "./people.ts";
 import type { Standing } from "./roles.ts";
 import type { Services } from "./services.ts";
+import type { Uploads } from "./uploads.ts";
 
 /** Who asks: the user of a session, or the operator of the server, who has neither. */
 export interface Actor {
@@ -18,6 +19,8 @@ export interface Actor {
   readonly person: Person | undefined;
   /** `host:port`; empty for the operator. */
   readonly remote: string;
+  /** Where it comes from. */
+  readonly session?: { readonly uploads: Uploads };
 }
 
 /** What a handler is given beside the arguments. */

@@ -10,12 +10,20 @@ import { ProtocolError } from "../protocol/errors.ts";
 import {
   actsBurst,
   actsPerMinute,
+  commitsBurst,
+  commitsPerMinute,
   historyBurst,
   historyPerMinute,
   invitesBurst,
   invitesPerMinute,
   joinsBurst,
   joinsPerMinute,
+  objectsBurst,
+  objectsPerMinute,
+  roomsMadeBurst,
+  roomsMadePerHour,
+  takesBurst,
+  takesPerMinute,
 } from "../protocol/limits.ts";
 import { TokenBucket } from "./bucket.ts";
 import type { User } from "./people.ts";
@@ -23,7 +31,12 @@ import type { User } from "./people.ts";
 /** What a user has budgets of: so much at once, then so much a minute. */
 const rates = {
   joins: { burst: joinsBurst, perMinute: joinsPerMinute },
+  /** Beside the join that makes it. */
+  rooms: { burst: roomsMadeBurst, perMinute: roomsMadePerHour / 60 },
   history: { burst: historyBurst, perMinute: historyPerMinute },
+  commits: { burst: commitsBurst, perMinute: commitsPerMinute },
+  objects: { burst: objectsBurst, perMinute: objectsPerMinute },
+  takes: { burst: takesBurst, perMinute: takesPerMinute },
   invites: { burst: invitesBurst, perMinute: invitesPerMinute },
   acts: { burst: actsBurst, perMinute: actsPerMinute },
 } as const;
@@ -37,6 +50,12 @@ const budgetOf: { readonly [Name in CommandName]?: Budget } = {
   audit: "history",
   log: "history",
   invite: "invites",
+  direct: "joins",
+  commit: "commits",
+  knock: "joins",
+  upload: "objects",
+  download: "objects",
+  take: "takes",
 };
 
 /** Commands that change nothing. */
@@ -51,6 +70,8 @@ const looks: ReadonlySet<CommandName> = new Set([
   "users",
   "excluded",
   "stats",
+  "group",
+  "welcome",
 ]);
 
 /** The budgets of users, kept for as long as the users are known. */
@@ -69,7 +90,20 @@ export class UserBudgets {
    */
   spend(user: User, command: CommandName): void {
     const budget = budgetOf[command] ?? (looks.has(command) ? undefined : "acts");
-    const retryAfterMs = budget ? this.#bucket(user, budget).tryTake() : 0;
+    if (budget) this.#take(user, budget);
+  }
+
+  /**
+   * Counts a room that a user makes.
+   *
+   * @throws {ProtocolError} slow_down
+   */
+  spendRoom(user: User): void {
+    this.#take(user, "rooms");
+  }
+
+  #take(user: User, budget: Budget): void {
+    const retryAfterMs = this.#bucket(user, budget).tryTake();
     if (retryAfterMs > 0) throw new ProtocolError("slow_down", undefined, { retryAfterMs });
   }
 

@@ -28,11 +28,12 @@ import {
   users,
 } from "./handlers/administration.ts";
 import { ban, bans, exclude, excluded, readmit, unban } from "./handlers/bans.ts";
+import { commit, download, group, keys, knock, take, upload, welcome } from "./handlers/groups.ts";
 import { invitations, invite, revoke } from "./handlers/invitations.ts";
 import { audit, kick, mute, role, unmute } from "./handlers/moderation.ts";
 import { away, whois } from "./handlers/people.ts";
 import { access, allow, announce, close, disallow, slow } from "./handlers/room_rules.ts";
-import { history, join, part, receipts, rooms, topic, who } from "./handlers/rooms.ts";
+import { direct, history, join, part, receipts, rooms, topic, who } from "./handlers/rooms.ts";
 import type { Member } from "./member.ts";
 import { mustBeAble } from "./roles.ts";
 import type { Services } from "./services.ts";
@@ -77,7 +78,30 @@ const handlers: { readonly [Name in CommandName]: CommandHandler<Name> } = {
   log: auditLog,
   stats,
   drain,
+  direct,
+  group,
+  commit,
+  welcome,
+  knock,
+  upload,
+  download,
+  keys,
+  take,
 };
+
+/** What there is to ask for in a direct room. */
+const ofTwo: ReadonlySet<CommandName> = new Set([
+  "part",
+  "who",
+  "receipts",
+  "history",
+  "group",
+  "commit",
+  "welcome",
+  "knock",
+  "upload",
+  "download",
+]);
 
 /**
  * Does what somebody asks for: the answer, as JSON can have it.
@@ -101,6 +125,12 @@ export async function execute(
   const room = command.inRoom ? services.hub.room(parsed.data["room"] as Uint8Array) : undefined;
   const standing = standingOf(services, actor, room);
   mustBeAble(standing, command.may);
+  if (room?.direct && !ofTwo.has(name)) {
+    throw new ProtocolError(
+      "forbidden",
+      "A room of two stays as it is: neither rules it. /part leaves.",
+    );
+  }
   if (actor.user) services.budgets.spend(actor.user, name);
   const handler = handlers[name] as CommandHandler<CommandName>;
   const asked = { actor, services, standing, ...(room && { room }) };
@@ -111,7 +141,7 @@ export async function execute(
 /** Does what a session asks for, and answers it. */
 export function request(member: Member, { request, command, args }: Control<"request">): void {
   const { user, person, remote, services } = member;
-  execute(services, { name: user.name, user, person, remote }, command, args).then(
+  execute(services, { name: user.name, user, person, remote, session: member }, command, args).then(
     (value) => member.send(encodeControl("answer", { request, value })),
     (cause) => member.send(encodeControl("error", { request, ...refusalOf(cause, command) })),
   );

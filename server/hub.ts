@@ -5,7 +5,7 @@
  */
 
 import { deviceIdOf } from "../crypto/identity.ts";
-import { fromBase64Url, mapKey, toBase64Url } from "../protocol/bytes.ts";
+import { equal, fromBase64Url, mapKey, toBase64Url } from "../protocol/bytes.ts";
 import type { Clock } from "../protocol/clock.ts";
 import { type Change, roles, type RoomInfo } from "../protocol/command.ts";
 import { Content, encodeCore, Proof } from "../protocol/entry.ts";
@@ -38,6 +38,13 @@ export interface Attendee extends Reader {
   readonly rooms: Set<PeopledRoom>;
 }
 
+/** One of the two whom a direct room is for. */
+export interface Party {
+  readonly user: User;
+  /** As others see them who come in. */
+  readonly person: Person;
+}
+
 /** What a hub takes from outside. */
 export type HubOptions = Omit<RoomOptions, "newChannelId" | "backlog">;
 
@@ -51,6 +58,8 @@ export class Hub {
   readonly #serverId: Uint8Array;
   readonly #rooms = new Map<string, PeopledRoom>();
   readonly #byName = new Map<string, PeopledRoom>();
+  /** By the two whom they are for. */
+  readonly #direct = new Map<string, PeopledRoom>();
   /** By user, the rooms beside the lobby. */
   readonly #joined = new Map<string, Set<PeopledRoom>>();
   /** By user, those who are logged in. */
@@ -137,9 +146,11 @@ export class Hub {
 
   /** What a member is told of a room. */
   info(room: PeopledRoom, user: User): RoomInfo {
-    const { id, name, topic, access, slowMs, isAnnounce } = room;
+    const { id, isSealed: sealed, topic, access, slowMs, isAnnounce } = room;
+    const name = nameFor(room, user);
     const role = this.membership(room, user)?.role ?? "reader";
-    return { id, name, sealed: false, topic, role, access, slowMs, isAnnounce };
+    const direct = room.direct !== undefined;
+    return { id, name, sealed, topic, role, access, slowMs, isAnnounce, direct };
   }
 
   /**
@@ -147,15 +158,38 @@ export class Hub {
    *
    * @throws {ProtocolError} bad_name, name_lookalike, room_limit
    */
-  async create(name: string, owner: User): Promise<PeopledRoom> {
+  async create(name: string, owner: User, isSealed = false): Promise<PeopledRoom> {
     const normal = normalizeName(name).toLowerCase();
     if (this.named(normal)) throw new ProtocolError("name_lookalike");
+    const sealing = isSealed ? { sealed: true } : {};
+    return await this.#make(newRoom(normal, this.#clock.now(), sealing), [owner]);
+  }
+
+  /**
+   * The sealed room of two users, with both in it; resolves when that is kept.
+   *
+   * @throws {ProtocolError} room_limit
+   */
+  async direct(one: Party, other: Party): Promise<{ room: PeopledRoom; isNew: boolean }> {
+    const known = this.#direct.get(pairKey(one.user, other.user));
+    if (known) {
+      const admitted = [one, other].map(({ user, person }) => this.admit(known, user, person));
+      await Promise.all(admitted);
+      return { room: known, isNew: false };
+    }
+    const direct: PeopledRoom["direct"] = [partyOf(one.user), partyOf(other.user)];
+    const name = `@${one.user.name} @${other.user.name}`;
+    const record = newRoom(name, this.#clock.now(), { sealed: true, direct });
+    return { room: await this.#make(record, [one.user, other.user]), isNew: true };
+  }
+
+  async #make(record: RecordOf<"room">, owners: readonly User[]): Promise<PeopledRoom> {
     if (this.#rooms.size >= roomsMax) throw new ProtocolError("room_limit");
-    this.#mustHaveRoomFor(owner);
-    const room = this.#add(newId(), newRoom(normal, this.#clock.now()), false);
-    const membership = newMembership(owner, "owner", this.#clock.now());
-    this.#settle(room, membership);
-    const records = [roomRecord(room), memberRecord(room, membership)];
+    for (const owner of owners) this.#mustHaveRoomFor(owner);
+    const room = this.#add(newId(), record, false);
+    const members = owners.map((owner) => newMembership(owner, "owner", record.sinceMs));
+    for (const member of members) this.#settle(room, member);
+    const records = [roomRecord(room), ...members.map((member) => memberRecord(room, member))];
     await this.#keeping.tryPut(records).catch((cause) => {
       this.#takeAway(room, "The room could not be kept.");
       throw cause;
@@ -171,13 +205,14 @@ export class Hub {
     const former = room.former.get(key);
     room.former.delete(key);
     const role = former?.role === "reader" ? "reader" : "member";
+    const isOwner = room.members.size === 0 || room.direct !== undefined;
     const membership: Membership = {
-      ...newMembership(user, room.members.size === 0 ? "owner" : role, this.#clock.now()),
+      ...newMembership(user, isOwner ? "owner" : role, this.#clock.now()),
       mutedUntilMs: former?.mutedUntilMs ?? 0,
       saidMs: former?.saidMs ?? 0,
     };
     this.#settle(room, membership);
-    this.#publishEvent(room, Content.joined, personPayload.encode(person));
+    this.#publishEvent(room, Content.joined, personPayload.encode(withKey(person, user)));
     await this.#keeping.tryPut([memberRecord(room, membership)]).catch((cause) => {
       this.dismiss(room, user, undefined).catch(() => {});
       throw cause;
@@ -197,7 +232,7 @@ export class Hub {
     this.#joined.get(mapKey(user.id))?.delete(room);
     this.#turnOut(room, user, reason ?? "You left.");
     const person = { deviceId: this.#serverId, userId: user.id, name: user.name };
-    this.#publishEvent(room, Content.left, personPayload.encode(person));
+    this.#publishEvent(room, Content.left, personPayload.encode(withKey(person, user)));
     const nowMs = this.#clock.now();
     const isRestricted = membership.role === "reader" || membership.mutedUntilMs > nowMs ||
       room.slowMs > 0 && membership.saidMs + room.slowMs > nowMs;
@@ -222,8 +257,9 @@ export class Hub {
     this.#takeAway(room, reason);
     await room.flushed();
     room.stop();
+    const ofGroup = await room.group?.recordsGone() ?? [];
     await Promise.all([
-      this.#keeping.put([roomRecord(room, true), ...records]),
+      this.#keeping.put([roomRecord(room, true), ...records, ...ofGroup]),
       this.#store.drop(room.id),
       alongside(),
     ]);
@@ -283,6 +319,11 @@ export class Hub {
     await this.saveMembers([{ room, member: membership }]);
   }
 
+  /** Whether what memory has of a room, or of somebody's place in it, is kept: a full disk may owe it. */
+  isKept(room: PeopledRoom, membership?: Membership): boolean {
+    return this.#keeping.isKept(membership ? memberRecord(room, membership) : roomRecord(room));
+  }
+
   /** Keeps places in rooms. */
   async saveMembers(all: readonly { room: PeopledRoom; member: Membership }[]): Promise<void> {
     const kept = all.filter(({ room, member }) =>
@@ -329,7 +370,10 @@ export class Hub {
 
   /** Forgets what is older than that, in all rooms. */
   async trim(beforeMs: number): Promise<void> {
-    for (const { id } of [...this.#rooms.values()]) await this.#store.trim(id, beforeMs);
+    for (const { id, group } of [...this.#rooms.values()]) {
+      await this.#store.trim(id, beforeMs);
+      await group?.trim(id);
+    }
   }
 
   /** Ends all timers. */
@@ -340,7 +384,8 @@ export class Hub {
   #add(id: Uint8Array, record: RecordOf<"room">, isLobby: boolean): PeopledRoom {
     const peopled = new PeopledRoom(id, record, isLobby, this.#options);
     this.#rooms.set(mapKey(id), peopled);
-    this.#byName.set(skeleton(peopled.name), peopled);
+    if (peopled.direct) this.#direct.set(pairKey(...peopled.direct), peopled);
+    else this.#byName.set(skeleton(peopled.name), peopled);
     return peopled;
   }
 
@@ -362,7 +407,7 @@ export class Hub {
     if (this.hasRoomFor(user)) return;
     throw new ProtocolError(
       "room_limit",
-      `You may be in ${roomsPerUserMax} rooms. Leave one first.`,
+      `${user.name} is in ${roomsPerUserMax} rooms, and one has to be left first.`,
     );
   }
 
@@ -373,7 +418,8 @@ export class Hub {
   /** Ends a room for everybody, in memory. */
   #takeAway(room: PeopledRoom, reason: string): void {
     this.#rooms.delete(mapKey(room.id));
-    this.#byName.delete(skeleton(room.name));
+    if (room.direct) this.#direct.delete(pairKey(...room.direct));
+    else this.#byName.delete(skeleton(room.name));
     for (const [key, { userId }] of room.members) {
       this.#joined.get(key)?.delete(room);
       for (const session of this.sessionsOf(userId)) this.#turnOutOne(room, session, reason);
@@ -391,7 +437,8 @@ export class Hub {
       room.presence.depart(session.person, true);
     }
     const isMember = room.members.has(mapKey(session.user.id));
-    const { id, name } = room;
+    const { id } = room;
+    const name = nameFor(room, session.user);
     if (!isMember || !this.#rooms.has(mapKey(id))) {
       session.send(encodeControl("removed", { room: id, name, reason }));
     }
@@ -401,6 +448,27 @@ export class Hub {
     const core = encodeCore({ proof: Proof.unverified, content, messageId: newId(), payload });
     room.publish({ deviceId: this.#serverId, core });
   }
+}
+
+/** What a room is called towards somebody: a direct one by who the other is. */
+export function nameFor({ name, direct }: PeopledRoom, user: User): string {
+  const other = direct?.find(({ id }) => !equal(id, user.id));
+  return other ? `@${other.name}` : name;
+}
+
+/** A user as a direct room's record has them. */
+function partyOf({ id, name }: User) {
+  return { id, name };
+}
+
+/** The same key for the same two, whoever of them comes first. */
+function pairKey(one: Pick<User, "id">, other: Pick<User, "id">): string {
+  return [mapKey(one.id), mapKey(other.id)].sort().join("");
+}
+
+/** A person as events show them: members have to know whose key it is that came or went. */
+function withKey(person: Person, { key }: User): Person {
+  return key ? { ...person, userKey: key } : person;
 }
 
 /** Gives the same bytes for the same text: somebody may be in many rooms. */

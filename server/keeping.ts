@@ -32,6 +32,12 @@ export class Keeping {
     await this.#put(records, false);
   }
 
+  /** Whether the store has what was last asked for of a record. */
+  isKept(record: StoredRecord): boolean {
+    const of = keyOf(record);
+    return !this.#owed.has(of) && !this.#asked.has(of);
+  }
+
   async #put(records: readonly StoredRecord[], hasHappened: boolean): Promise<void> {
     const owed = new Map(this.#owed.entries().take(recordsMax));
     const all = new Map([...owed, ...records.map((record) => [keyOf(record), record] as const)]);

@@ -3,11 +3,14 @@ import type { Attendee } from "./hub.ts";
 import type { PeopledRoom } from "./peopled_room.ts";
 import type { PublishBudget } from "./publish_budget.ts";
 import type { Services } from "./services.ts";
+import type { Uploads } from "./uploads.ts";
 
 /** A message that is waited for, and the how-manieth of the session it was. */
 export interface Owed {
   readonly messageId: Uint8Array;
   readonly number: number;
+  /** It was sealed for an epoch that had passed; nothing else spoke against it. */
+  readonly isStale: boolean;
 }
 
 /** A logged-in session, as the handlers of messages see it. */
@@ -18,10 +21,12 @@ export interface Member extends Attendee {
   /** Publishes of this user, whichever session they come by. */
   readonly publishes: PublishBudget;
   /**
-   * The message of a room that was refused as too fast: none is taken there before it comes again, or
-   * order is lost.
+   * The message of a room that was refused as too fast, or as sealed for an epoch that has passed: none is
+   * taken there before it comes again, or order is lost.
    */
   readonly owed: Map<PeopledRoom, Owed>;
+  /** Objects that it has brought, for commits to name. */
+  readonly uploads: Uploads;
   /** How many messages it has published, refused ones too. */
   published: number;
   /** When it last told that its user types. */

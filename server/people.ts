@@ -65,6 +65,8 @@ export class People {
   readonly #usersMax: number;
   /** Told in the turn in which a user is forgotten. */
   onForgotten: (user: User) => void = () => {};
+  /** Told of a device with keys that is remembered no more. */
+  onDeviceForgotten: (deviceId: Uint8Array) => void = () => {};
 
   private constructor(store: Store, usersMax: number) {
     this.#keeping = new Keeping(store);
@@ -171,6 +173,11 @@ export class People {
     return this.#devices.get(mapKey(deviceId));
   }
 
+  /** A user as others see them who are not there: by the device that was heard from last. */
+  lastDeviceOf({ devices }: User): Person | undefined {
+    return this.#devices.get([...devices].at(-1) ?? "");
+  }
+
   /** The user with this id. */
   withId(userId: Uint8Array): User | undefined {
     return this.#byId.get(mapKey(userId));
@@ -205,6 +212,11 @@ export class People {
   setAdmin(user: User, isAdmin: boolean): Promise<void> {
     user.isAdmin = isAdmin;
     return this.#save(user);
+  }
+
+  /** Whether what memory has of a user is kept. */
+  isKept(user: User): boolean {
+    return this.#keeping.isKept(toRecord("user", toBase64Url(user.id), undefined));
   }
 
   /** Forgets a user: the name is free, and what the user said stays as by somebody unknown. */
@@ -281,9 +293,11 @@ export class People {
     const forgotten: Person[] = [];
     for (const device of devices) {
       if (devices.size <= most) break;
-      forgotten.push(this.#devices.get(device)!);
+      const person = this.#devices.get(device)!;
+      forgotten.push(person);
       devices.delete(device);
       this.#devices.delete(device);
+      if (person.keys) this.onDeviceForgotten(person.deviceId);
     }
     return forgotten;
   }

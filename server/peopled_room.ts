@@ -8,6 +8,7 @@
 import { fromMapKey, mapKey, toBase64Url } from "../protocol/bytes.ts";
 import type { Role, RoomInfo } from "../protocol/command.ts";
 import { encodeControl } from "../protocol/message.ts";
+import { Group } from "./group.ts";
 import type { User } from "./people.ts";
 import { Presence } from "./presence.ts";
 import { type RecordOf, toRecord } from "./records.ts";
@@ -31,6 +32,10 @@ export class PeopledRoom {
   readonly id: Uint8Array;
   readonly name: string;
   readonly isLobby: boolean;
+  /** The server cannot read it. */
+  readonly isSealed: boolean;
+  /** The two whom a direct room is for. */
+  readonly direct: RecordOf<"room">["direct"];
   readonly sinceMs: number;
   topic: string;
   access: RoomInfo["access"];
@@ -43,6 +48,7 @@ export class PeopledRoom {
   #former: Map<string, Membership> | undefined;
   #room: Room | undefined;
   #presence: Presence | undefined;
+  #group: Group | undefined;
 
   constructor(
     id: Uint8Array,
@@ -50,10 +56,12 @@ export class PeopledRoom {
     isLobby: boolean,
     options: RoomOptions,
   ) {
-    const { name, sinceMs, topic, access, slowMs, isAnnounce, allowed } = record;
+    const { name, sinceMs, topic, access, slowMs, isAnnounce, allowed, sealed, direct } = record;
     this.id = id;
     this.name = name;
     this.isLobby = isLobby;
+    this.isSealed = sealed === true;
+    this.direct = direct;
     this.sinceMs = sinceMs;
     this.topic = topic;
     this.access = access;
@@ -75,7 +83,13 @@ export class PeopledRoom {
 
   /** Its log and its fan-out. */
   get room(): Room {
-    return this.#room ??= new Room(this.id, this.#options);
+    return this.#room ??= new Room(this.id, this.#options, () => this.group?.load());
+  }
+
+  /** The group of a sealed room; an open one has none. */
+  get group(): Group | undefined {
+    if (!this.isSealed) return undefined;
+    return this.#group ??= new Group(this.id, this.#options.store);
   }
 
   /** Who is there just now. */
@@ -97,16 +111,21 @@ export class PeopledRoom {
   }
 }
 
-/** What is kept of a new room. */
-export function newRoom(name: string, sinceMs: number): RecordOf<"room"> {
+/** What is kept of a new room. A sealed one is for the invited. */
+export function newRoom(
+  name: string,
+  sinceMs: number,
+  sealing: Pick<RecordOf<"room">, "sealed" | "direct"> = {},
+): RecordOf<"room"> {
   return {
     name,
     topic: "",
-    access: "anyone",
+    access: sealing.sealed ? "invited" : "anyone",
     slowMs: 0,
     isAnnounce: false,
     sinceMs,
     allowed: [],
+    ...sealing,
   };
 }
 
@@ -118,9 +137,10 @@ export function newMembership(user: User, role: Role, sinceMs: number): Membersh
 
 /** What the store keeps of a room. */
 export function roomRecord(room: PeopledRoom, isGone = false): StoredRecord {
-  const { id, name, topic, access, slowMs, isAnnounce, sinceMs } = room;
+  const { id, name, topic, access, slowMs, isAnnounce, sinceMs, isSealed, direct } = room;
   const allowed = [...room.allowed].map(fromMapKey);
-  const record = { name, topic, access, slowMs, isAnnounce, sinceMs, allowed };
+  const sealing = { ...(isSealed && { sealed: true }), ...(direct && { direct }) };
+  const record = { name, topic, access, slowMs, isAnnounce, sinceMs, allowed, ...sealing };
   return toRecord("room", toBase64Url(id), isGone ? undefined : record);
 }
 

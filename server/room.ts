@@ -46,9 +46,27 @@ export interface Publication extends Submission {
   readonly onRepeated?: (seq: number) => void;
   /** Called when it cannot be kept. */
   readonly onRefused?: (error: ProtocolError) => void;
-  /** Looks at what is in the log already: which entry it erases, or what speaks against it. */
-  readonly examine?: () => Promise<Pick<Submission, "erases"> | ProtocolError>;
+  /** Called with its seq once it is kept, before anything behind it has its turn. */
+  readonly onKept?: (seq: number) => void;
+  /**
+   * Whose it is. When `refusal` speaks against one message, all that waits behind it of the same author
+   * is refused with it, or order would be lost.
+   */
+  readonly author?: object;
+  /** What speaks against it at its turn; asked of each, and so it looks at nothing but memory. */
+  readonly refusal?: () => ProtocolError | undefined;
+  /**
+   * Looks at what is in the log already: what it brings about, or what speaks against it.
+   *
+   * @param seq its place in the log, unless it is a repetition
+   */
+  readonly examine?: (seq: number) => Promise<Effect | ProtocolError>;
+  /** Nothing else is in its batch: what comes behind it depends on whether it is kept. */
+  readonly isAlone?: boolean;
 }
+
+/** What a publication brings about beside its entry. */
+export type Effect = Pick<Submission, "erases" | "records">;
 
 /** What a room takes from outside. */
 export interface RoomOptions {
@@ -90,6 +108,7 @@ interface Membership {
 export class Room {
   readonly id: Uint8Array;
   readonly #options: RoomOptions;
+  readonly #prepare: () => Promise<void> | undefined;
   readonly #tail = new Tail();
   readonly #rounds: Rounds;
   readonly #readers = new Map<Reader, Membership>();
@@ -114,9 +133,15 @@ export class Room {
   #deliveredMs = 0;
   #cancelRest: (() => void) | undefined;
 
-  constructor(id: Uint8Array, options: RoomOptions) {
+  /** @param prepare what has to be there before the first publication has its turn */
+  constructor(
+    id: Uint8Array,
+    options: RoomOptions,
+    prepare: () => Promise<void> | undefined = () => undefined,
+  ) {
     this.id = id;
     this.#options = options;
+    this.#prepare = prepare;
     this.#rounds = new Rounds(options.clock, this.#tail);
   }
 
@@ -206,7 +231,7 @@ export class Room {
       await this.#whenReady();
       while (this.#pending.length > 0 || this.#passing.length > 0) {
         if (this.#passing.length > 0) await this.#passOn();
-        if (this.#pending.length > 0) await this.#keep(await examined(this.#take()));
+        if (this.#pending.length > 0) await this.#keep(await this.#examined(this.#take()));
       }
     } catch (cause) {
       this.#options.onFault(cause);
@@ -235,26 +260,32 @@ export class Room {
     } catch (cause) {
       if (!(cause instanceof StoreFullError)) throw cause;
       onFull(true);
-      return await this.#refuse(publications);
+      const error = new ProtocolError("read_only", undefined, { retryAfterMs: readOnlyRetryMs });
+      return await this.#refuse(publications, error, () => true);
     }
-    tellRepeated(publications, appended);
+    tellKept(publications, appended);
     if (appended.rows.length > 0) await this.#deliver(appended);
   }
 
   /**
-   * Nothing can be kept for now: not these, and nothing behind them, or the order would be lost. What is
-   * in the log already is no refusal, or its author would be waited for who has nothing more to send.
+   * These cannot be kept for now, and nothing of theirs that waits behind them, or the order would be
+   * lost. What is in the log already is no refusal, or its author would be waited for who has nothing
+   * more to send.
+   *
+   * @param isTheirs whether something that waits is refused with them
    */
-  async #refuse(publications: readonly Publication[]): Promise<void> {
+  async #refuse(
+    publications: readonly Publication[],
+    error: ProtocolError,
+    isTheirs: (waiting: Publication) => boolean,
+  ): Promise<void> {
     const refused = [...publications];
     const seqs: (number | undefined)[] = [];
     while (seqs.length < refused.length) {
       const looking = refused.slice(seqs.length).map((each) => this.#seqOf(each));
       seqs.push(...await Promise.all(looking));
-      refused.push(...this.#pending.splice(0));
+      refused.push(...this.#takeFromPending(isTheirs));
     }
-    this.#waits(-this.#pendingBytes);
-    const error = new ProtocolError("read_only", undefined, { retryAfterMs: readOnlyRetryMs });
     for (const [at, { onRefused, onRepeated }] of refused.entries()) {
       const seq = seqs[at];
       if (seq === undefined) onRefused?.(error);
@@ -262,10 +293,49 @@ export class Room {
     }
   }
 
+  /** Those of what waits that are meant; they wait no more. */
+  #takeFromPending(isMeant: (waiting: Publication) => boolean): Publication[] {
+    const taken = this.#pending.filter(isMeant);
+    if (taken.length === 0) return taken;
+    this.#pending = this.#pending.filter((waiting) => !isMeant(waiting));
+    this.#waits(-taken.reduce((sum, { core }) => sum + rowBytes(core), 0));
+    return taken;
+  }
+
+  /** Those that may be kept, with what they bring about; the others are refused. */
+  async #examined(publications: readonly Publication[]): Promise<readonly Publication[]> {
+    // Most often nothing speaks against any of them, and nothing has to be looked up.
+    if (publications.every(({ examine, refusal }) => !examine && !refusal?.())) return publications;
+    const passed: Publication[] = [];
+    const late = new Set<object>();
+    for (const [at, publication] of publications.entries()) {
+      const { author, refusal, examine } = publication;
+      if (author && late.has(author)) continue;
+      const error = refusal?.();
+      if (error && !await this.#isRepeated(publication)) {
+        const isTheirs = (other: Publication) => author !== undefined && other.author === author;
+        if (author) late.add(author);
+        const behind = publications.slice(at + 1).filter(isTheirs);
+        await this.#refuse([publication, ...behind], error, isTheirs);
+      } else if (!error) {
+        const found = await examine?.(this.#storedSeq + 1);
+        if (found instanceof ProtocolError) publication.onRefused?.(found);
+        else passed.push(found ? { ...publication, ...found } : publication);
+      }
+    }
+    return passed;
+  }
+
+  /** Whether a publication is in the log already; who says it again is told so. */
+  async #isRepeated(publication: Publication): Promise<boolean> {
+    const seq = await this.#seqOf(publication);
+    if (seq !== undefined) publication.onRepeated?.(seq);
+    return seq !== undefined;
+  }
+
   /** Where a publication is in the log already. */
   async #seqOf({ deviceId, core }: Publication): Promise<number | undefined> {
-    const first = await this.#options.store.find(this.id, messageIdOf(core));
-    return first && equal(first.deviceId, deviceId) ? first.seq : undefined;
+    return (await this.#options.store.find(this.id, deviceId, messageIdOf(core)))?.seq;
   }
 
   /** Sends what is kept nowhere. */
@@ -283,8 +353,9 @@ export class Room {
     while (count < this.#pending.length) {
       const next = rowBytes(this.#pending[count]!.core);
       if (count > 0 && bytes + next > batchRowsBytesMax) break;
+      const { examine, isAlone } = this.#pending[count]!;
       // What looks at the log has to find there what was said before it.
-      if (count > 0 && this.#pending[count]!.examine) break;
+      if (count > 0 && (examine || isAlone || this.#pending[0]!.isAlone)) break;
       bytes += next;
       count++;
     }
@@ -420,7 +491,7 @@ export class Room {
   /** A room that nobody has used yet knows neither its end nor a key. */
   #whenReady(): Promise<void> {
     return this.#ready ??= (async () => {
-      this.#delivered = await this.#options.store.end(this.id);
+      [this.#delivered] = await Promise.all([this.#options.store.end(this.id), this.#prepare()]);
       this.#storedSeq = this.#delivered.seq;
       this.#key = await newKey(this.#options);
     })();
@@ -454,25 +525,15 @@ async function newKey({ newChannelId, clock, aead }: RoomOptions): Promise<Key> 
   return { channel, raw, sinceMs: clock.now(), nextCounter: 0 };
 }
 
-/** Who repeated themselves gets the seq of what they said first. */
-function tellRepeated(publications: readonly Publication[], { seqs, firstSeq }: Appended): void {
+/** Tells who has asked for that what is kept; who repeated themselves gets the seq of the first copy. */
+function tellKept(publications: readonly Publication[], { seqs, firstSeq }: Appended): void {
   let nextSeq = firstSeq;
   for (const [at, seq] of seqs.entries()) {
-    if (seq === nextSeq) nextSeq++;
-    else publications[at]!.onRepeated?.(seq);
+    if (seq === nextSeq) {
+      publications[at]!.onKept?.(seq);
+      nextSeq++;
+    } else publications[at]!.onRepeated?.(seq);
   }
-}
-
-/** Those that may be kept, with what they erase; the others are refused. */
-async function examined(publications: Publication[]): Promise<readonly Publication[]> {
-  if (!publications.some(({ examine }) => examine)) return publications;
-  const passed: Publication[] = [];
-  for (const publication of publications) {
-    const found = await publication.examine?.();
-    if (found instanceof ProtocolError) publication.onRefused?.(found);
-    else passed.push({ ...publication, ...found });
-  }
-  return passed;
 }
 
 function callAll(waiting: (() => void)[]): void {

@@ -8,8 +8,9 @@ import { getLogger } from "@logtape/logtape";
 import { type AeadFactory, webAead } from "../crypto/aes_gcm.ts";
 import type { SigningKey } from "../crypto/identity.ts";
 import type { Clock } from "../protocol/clock.ts";
-import { flushTimeoutMs, inspectMs } from "../protocol/limits.ts";
+import { emptyRoomsLookMs, flushTimeoutMs, inspectMs } from "../protocol/limits.ts";
 import type { Link } from "../protocol/link.ts";
+import { removeEmptyRooms } from "./empty_rooms.ts";
 import { makeServerKeys } from "./door/login.ts";
 import { Operator, type Upkeep } from "./operator.ts";
 import { type Received, Reception, type Rules, type Served } from "./door/reception.ts";
@@ -37,6 +38,8 @@ export interface ServerOptions {
   readonly onFault: (cause: unknown) => void;
   /** What the process takes, for those who ask how the server is doing. */
   readonly memoryBytes?: () => number;
+  /** Where others find this server, as far as is known. */
+  readonly address?: () => string;
   /** What an operator may have done to the store. */
   readonly upkeep?: Upkeep;
 }
@@ -51,6 +54,10 @@ export class Server {
   readonly #operator: Operator;
   readonly #stopTrimming: () => void;
   #cancelInspection: () => void = () => {};
+  #isClosing = false;
+  /** When empty rooms were looked for, and the looking. */
+  #sweptMs = -Infinity;
+  #sweeping: Promise<void> = Promise.resolve();
 
   private constructor(options: ServerOptions, services: Services, reception: Reception) {
     this.#options = options;
@@ -79,6 +86,7 @@ export class Server {
       usersMax: rules.usersMax,
       registration: rules.join,
       memoryBytes: options.memoryBytes,
+      address: options.address,
     });
     const keys = await makeServerKeys(identity, aead);
     return new Server(options, services, new Reception({ rules, services, keys, invitation }));
@@ -108,14 +116,25 @@ export class Server {
 
   /** Tells everybody, writes what is queued, and ends all connections. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     this.#cancelInspection();
     this.#stopTrimming();
     const received = this.#reception.close();
     await this.#written();
     for (const session of this.#sessions.keys()) session.fail("shutting_down", undefined, 1_000);
     await Promise.all([received, ...this.#sessions.values(), this.#operator.close()]);
+    await this.#sweeping;
     await this.#services.watermarks.save();
     this.#services.hub.stop();
+  }
+
+  /** Removes empty rooms, one sweep at a time. */
+  #sweep(nowMs: number): void {
+    this.#sweptMs = nowMs;
+    this.#sweeping = this.#sweeping
+      .then(() => removeEmptyRooms(this.#services, () => this.#isClosing))
+      // A full disk passes, and who broke the store says so elsewhere.
+      .catch((cause) => log.warn("empty rooms could not be removed: {cause}", { cause }));
   }
 
   async #serve({ session, run }: Received): Promise<void> {
@@ -141,6 +160,7 @@ export class Server {
     this.#cancelInspection = this.#options.clock.timer(inspectMs, () => {
       const nowMs = this.#options.clock.now();
       for (const session of this.#sessions.keys()) session.inspect(nowMs);
+      if (nowMs - this.#sweptMs >= emptyRoomsLookMs) this.#sweep(nowMs);
       this.#inspectLater();
     });
   }

@@ -6,9 +6,11 @@ import { UserBudgets } from "./budgets.ts";
 import { Connected } from "./door/connected.ts";
 import { Gate, type Registration } from "./door/gate.ts";
 import { Hub, type HubOptions } from "./hub.ts";
+import { KeyPackages } from "./key_packages.ts";
 import { Invitations } from "./moderation/invitations.ts";
 import { People } from "./people.ts";
 import type { Store } from "./store/store.ts";
+import type { Staging } from "./uploads.ts";
 import { Watermarks } from "./watermarks.ts";
 
 /** How the server is, as `stats` tells it. */
@@ -35,7 +37,12 @@ export interface Services {
   readonly gate: Gate;
   readonly connected: Connected;
   readonly budgets: UserBudgets;
+  readonly keyPackages: KeyPackages;
+  /** What sessions hold of objects that no commit has named yet. */
+  readonly staging: Staging;
   readonly health: Health;
+  /** Where others find this server, as far as is known. */
+  readonly address: (() => string) | undefined;
 }
 
 /** What they are made of. */
@@ -44,6 +51,7 @@ export interface ServicesOptions extends HubOptions {
   /** What counts until an admin decides. */
   readonly registration: Registration;
   readonly memoryBytes?: (() => number) | undefined;
+  readonly address?: (() => string) | undefined;
 }
 
 /** Everything that the store knows, ready to work with. */
@@ -58,6 +66,8 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
   const people = await People.open(store, usersMax);
   // Who waits for that is told by whatever else is kept then.
   people.onForgotten = (user) => void hub.forget(user, "You are forgotten here.").catch(() => {});
+  const keyPackages = new KeyPackages(store);
+  people.onDeviceForgotten = (device) => void keyPackages.forget(device).catch(() => {});
   return {
     clock,
     store,
@@ -70,6 +80,9 @@ export async function openServices(options: ServicesOptions): Promise<Services> 
     gate: await Gate.open(store, clock, registration),
     connected: new Connected(),
     budgets: new UserBudgets(clock),
+    keyPackages,
+    staging: { bytes: 0 },
     health,
+    address: options.address,
   };
 }

@@ -32,6 +32,7 @@ import type { User } from "./people.ts";
 import type { PublishBudget } from "./publish_budget.ts";
 import type { Services } from "./services.ts";
 import { Writer } from "./fanout/writer.ts";
+import { Uploads } from "./uploads.ts";
 
 const log = getLogger(["broadcast", "session"]);
 
@@ -77,6 +78,7 @@ export class Session implements Member {
   readonly owed = new Map<PeopledRoom, Owed>();
   published = 0;
   readonly #options: SessionOptions;
+  #uploads: Uploads | undefined;
   /** What it may ask for. A refused publish asks for an answer too, but costs little. */
   readonly #requests: TokenBucket;
   readonly #startedMs: number;
@@ -124,9 +126,15 @@ export class Session implements Member {
     } finally {
       await this.#ending;
       this.#leaveRooms();
+      this.#uploads?.clear();
       this.writer.close();
       this.#options.link.close();
     }
+  }
+
+  /** Made when they are needed: most sessions never bring an object. */
+  get uploads(): Uploads {
+    return this.#uploads ??= new Uploads(this.services.staging);
   }
 
   /** Resolves when all that it has been sent is written, or it has ended. */

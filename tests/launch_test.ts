@@ -70,6 +70,17 @@ const CASES: readonly [args: string[], env: Record<string, string>, granted: str
   [["connect", "--home=a", "--link-file=link"], {}, [...folder("a"), "read link", ...anywhere]],
   [["connect", "--home=a", "--hmoe=b"], {}, []],
   [
+    ["connect", "--home=a", "--passphrase-file", "file"],
+    {},
+    [...folder("a"), "read file", "127.0.0.1:9000"],
+  ],
+  [["passphrase", "--home", "a", "--remove"], { BROADCAST_HOME: "b" }, folder("a")],
+  [
+    ["passphrase", "--passphrase-file=file", "--new-file=link"],
+    { BROADCAST_HOME: "b" },
+    [...folder("b"), "read file", "read link"],
+  ],
+  [
     ["admin", "rooms", "--data", "a"],
     { DATA: "b" },
     ["read a/admin.sock", "write a/admin.sock", "socket in a"],

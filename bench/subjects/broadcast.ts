@@ -15,7 +15,7 @@ import {
   sign,
 } from "../../crypto/identity.ts";
 import { dhBytes, initiate } from "../../crypto/noise.ts";
-import type { RoomInfo } from "../../protocol/command.ts";
+import { commands, type RoomInfo } from "../../protocol/command.ts";
 import { concat, fromBase64Url, readU32, readU64 } from "../../protocol/bytes.ts";
 import { promptSkipper } from "../../protocol/classic_server_reader.ts";
 import { frame } from "../../protocol/framer.ts";
@@ -36,6 +36,7 @@ import {
   type Message,
 } from "../../protocol/message.ts";
 import { readId } from "../message.ts";
+import { sealedCore, sealedRoomName } from "../sealed_room.ts";
 import { connect, writeAll } from "../socket.ts";
 import {
   type Checked,
@@ -95,7 +96,9 @@ export const broadcast: Subject = {
       ...["main.ts", "start", "--port", `127.0.0.1:${port}`, "--data", folder],
     ];
     const files = { [`${folder}/identity`]: "YmVuY2hiZW5jaGJlbmNoYmVuY2hiZW5jaGJlbmNoYmU\n" };
-    const [program = "", ...args] = scenario === "rooms" ? seeded(folder, server) : server;
+    const [program = "", ...args] = scenario === "rooms"
+      ? seeded("bench/seed_rooms.ts", folder, server)
+      : server;
     return { program, args, env: unbounded, files };
   },
   wire,
@@ -118,13 +121,30 @@ export const broadcastInMemory: Subject = {
   wire,
 };
 
-/** A server that finds rooms with their members in its folder. */
-function seeded(folder: string, server: readonly string[]): string[] {
+/** The same, with all in a sealed room: what is published the server cannot read. */
+export const broadcastSealed: Subject = {
+  ...broadcast,
+  name: "broadcast-sealed",
+  scenarios: ["saturated", "underway", "latency"],
+  command(port, folder, scenario) {
+    const { program, args, ...rest } = broadcast.command(port, folder, scenario);
+    const [start = "", ...all] = seeded("bench/seed_sealed.ts", folder, [program, ...args]);
+    return { program: start, args: all, ...rest };
+  },
+  wire: {
+    ...wire,
+    reader: (port, index) => logIn(port, index, undefined, undefined, sealedRoomName),
+    publisher: (_port, _index, session) => sealedPublisher(session as Session),
+  },
+};
+
+/** A server that finds in its folder what a program has put there. */
+function seeded(seeding: string, folder: string, server: readonly string[]): string[] {
   const seed = [
     ...[Deno.execPath(), "run", "--quiet", "--no-prompt", "--frozen"],
     `--allow-read=protocol,server/store,${folder}`,
     `--allow-write=${folder}`,
-    ...["bench/seed_rooms.ts", folder],
+    ...[seeding, folder],
   ];
   const script = `"$0" ${seed.slice(1).map((arg) => `'${arg}'`).join(" ")} && exec "$0" "$@"`;
   return ["sh", "-c", script, ...server];
@@ -144,12 +164,13 @@ async function whoIs(index: number): Promise<Who> {
     : { name: `reader-${index}`, identity: (await generateIdentity()).identity };
 }
 
-/** Logs in, and reads the lobby from a cursor on, else from its end. */
+/** Logs in, and reads the lobby or a room of that name from a cursor on, else from its end. */
 export async function logIn(
   port: number,
   index: number,
   given?: Who,
   cursor?: Cursor,
+  roomName?: string,
 ): Promise<Session> {
   const { name, identity } = given ?? await whoIs(index);
   const conn = await connect(port);
@@ -166,7 +187,13 @@ export async function logIn(
 
   await send(await encodeLogin(identity, name, server, shaken.hash));
   const welcome = await receive(input, opening, "welcome");
-  const [{ id: room }, ...others] = welcome.rooms as [RoomInfo, ...RoomInfo[]];
+  const [{ id: lobby }, ...others] = welcome.rooms as [RoomInfo, ...RoomInfo[]];
+  let room = others.find(({ name }) => name === roomName)?.id ?? lobby;
+  if (room === lobby && roomName !== undefined) {
+    await send(encodeControl("request", { request: 1, command: "join", args: { name: roomName } }));
+    const { value } = await receive(input, opening, "answer");
+    room = commands.join.result.parse(value).room.id;
+  }
   const rooms = others.map(({ id }) => id);
   const { deviceId } = welcome;
   await send(encodeControl("join", { room, ...(cursor && { cursor }) }));
@@ -195,7 +222,7 @@ async function encodeLogin(
 }
 
 /** The next message of a type; others before it are skipped. */
-async function receive<Type extends "welcome" | "attach">(
+async function receive<Type extends "welcome" | "attach" | "answer">(
   input: Input,
   opening: OpeningChannel,
   type: Type,
@@ -228,6 +255,19 @@ async function publisher({ conn, sealing, room, deviceId }: Session): Promise<Pu
       });
     },
   };
+}
+
+/** Publishes what looks sealed: to make it costs nothing. */
+function sealedPublisher({ conn, sealing, room }: Session): Promise<Publisher> {
+  let written = Promise.resolve();
+  return Promise.resolve({
+    publish(ids) {
+      return written = written.then(async () => {
+        const messages = concat(ids.map((id) => encodePublish(room, sealedCore(id))));
+        await writeAll(conn, frame(...await sealing.seal(messages)));
+      });
+    },
+  });
 }
 
 /** Follows frames; a room's frame is a delivery, by its counter. */

@@ -6,23 +6,35 @@
  */
 
 import { formatResult, formatTime } from "../../protocol/answer_text.ts";
-import type { Args, CommandName, Result } from "../../protocol/command.ts";
+import type { Args, Result, TypedName } from "../../protocol/command.ts";
 import { changeText } from "./changes.ts";
 import type { Shown } from "./render.ts";
 
+/**
+ * The link that lets somebody in by an invitation.
+ *
+ * @param address where others find the server, as far as it knows
+ * @param room what lets somebody into a sealed one
+ */
+export type LinkOf = (
+  invitation: Uint8Array,
+  address?: string,
+  room?: { readonly name: string; readonly key: Uint8Array },
+) => string;
+
 /** What an answer may need to be told. */
-export interface AnswerContext<Name extends CommandName> {
+export interface AnswerContext<Name extends TypedName> {
   readonly args: Args<Name>;
   /** The name of the room that was asked about. */
   readonly room: string;
   /** The link that lets somebody in by an invitation. */
-  readonly linkOf: (invitation: Uint8Array) => string;
+  readonly linkOf: LinkOf;
 }
 
 /** A text, or something that is shown in its own way. */
 export type AnswerRow = string | Shown;
 
-type Tell<Name extends CommandName> = (
+type Tell<Name extends TypedName> = (
   result: Result<Name>,
   context: AnswerContext<Name>,
 ) => readonly AnswerRow[];
@@ -30,7 +42,7 @@ type Tell<Name extends CommandName> = (
 /** The room is told of it. */
 const isShown = () => [];
 
-const answers: { readonly [Name in CommandName]: Tell<Name> } = {
+const answers: { readonly [Name in TypedName]: Tell<Name> } = {
   rooms: ({ rooms, total }) => [
     ...formatResult("rooms", { rooms, total }),
     "/join ROOM goes into one, or makes a new one.",
@@ -47,13 +59,13 @@ const answers: { readonly [Name in CommandName]: Tell<Name> } = {
   topic: isShown,
   receipts: (result) => formatResult("receipts", result),
   history: isShown,
-  invite: ({ invitation, untilMs }, { room, linkOf, args: { uses } }) => [
+  invite: ({ invitation, untilMs, address }, { room, linkOf, args: { uses } }) => [
     `Whoever has this link comes into ${room} by it${
       untilMs === undefined ? "" : `, until ${formatTime(untilMs)}`
     }${
       uses === undefined ? "" : uses === 1 ? ", once" : `, ${uses} times in all`
     }. It is a secret:`,
-    { kind: "link", text: linkOf(invitation) },
+    { kind: "link", text: linkOf(invitation, address) },
   ],
   invitations: (result) => formatResult("invitations", result),
   revoke: (
@@ -100,7 +112,7 @@ const answers: { readonly [Name in CommandName]: Tell<Name> } = {
 };
 
 /** What is told of a result. */
-export function answerRows<Name extends CommandName>(
+export function answerRows<Name extends TypedName>(
   name: Name,
   result: Result<Name>,
   context: AnswerContext<Name>,

@@ -5,9 +5,9 @@
  */
 
 import type { Clock } from "../../protocol/clock.ts";
-import { whoText } from "./answers.ts";
+import { type LinkOf, whoText } from "./answers.ts";
 import { complete, type Completion } from "./completion.ts";
-import { carryOut, type Scene } from "./deeds.ts";
+import { carryOut } from "./deeds.ts";
 import { Delivery } from "./delivery.ts";
 import type { ClientEvent } from "../events.ts";
 import { Refused } from "../handshake.ts";
@@ -15,6 +15,7 @@ import { parseInput } from "./input.ts";
 import { patiently } from "./patience.ts";
 import type { Client } from "../reconnect.ts";
 import type { RoomView } from "./room_views.ts";
+import type { Scene } from "./scene.ts";
 import { notice, type Ui } from "./ui.ts";
 import { Watch } from "./watch.ts";
 
@@ -26,10 +27,12 @@ export interface ChatOptions {
   readonly follow: boolean;
   /** The room to begin in; the lobby where none is given. */
   readonly room?: string | undefined;
+  /** Whether it is open where we make it. */
+  readonly isOpen?: boolean;
   /** Whether the link that we came by has an invitation. */
   readonly isInvited: boolean;
   /** The link that lets somebody in by an invitation. */
-  readonly linkOf: (invitation: Uint8Array) => string;
+  readonly linkOf: LinkOf;
 }
 
 /** The room that was asked for cannot be talked in. */
@@ -105,11 +108,11 @@ export class Chat {
 
   /** Goes into the room that was asked for, over however many connections. */
   async #enterFirst(client: Client): Promise<void> {
-    const { clock, room: name = "" } = this.#options;
+    const { clock, room: name = "", isOpen: open = false } = this.#options;
     this.#watch.moving = name;
     for (let tries = 1; !this.#here; tries++) {
       try {
-        const join = () => client.join(name);
+        const join = () => client.join(name, { open });
         const { room } = await patiently(clock, (text) => this.#notice(text), join);
         this.#watch.enter(this.#watch.views.of(room));
       } catch (error) {
@@ -147,6 +150,8 @@ export class Chat {
     const intent = parseInput(line, this.#options.payloadBytesMax);
     this.#watch.moving = intent.kind === "join"
       ? intent.name.toLowerCase()
+      : intent.kind === "msg"
+      ? `@${intent.name}`
       : intent.kind === "part" || intent.kind === "command" && intent.name === "close"
       ? this.#here?.name
       : undefined;

@@ -6,10 +6,10 @@
 
 import { formatTime } from "../../protocol/answer_text.ts";
 import { equal } from "../../protocol/bytes.ts";
-import type { Clock } from "../../protocol/clock.ts";
-import { type Args, type CommandName, commands, type Result } from "../../protocol/command.ts";
+import { type Args, commands, type Result, type TypedName } from "../../protocol/command.ts";
 import { Content } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
+import { GroupError } from "../../crypto/group.ts";
 import { answerRows } from "./answers.ts";
 import type { ClientEntry } from "../events.ts";
 import { Refused } from "../handshake.ts";
@@ -17,31 +17,12 @@ import { helpOf, helpText } from "./help.ts";
 import type { Intent } from "./input.ts";
 import { isAuthor, type Line } from "./lines.ts";
 import { patiently } from "./patience.ts";
-import type { Client } from "../reconnect.ts";
-import type { RoomView, RoomViews, Self } from "./room_views.ts";
+import { admit, inviteSealed, message, tellRoom, verify } from "./sealed_deeds.ts";
+import { afterCommand, beforeCommand } from "./sealed_deeds.ts";
+import type { RoomView } from "./room_views.ts";
+import { Hint, type Scene } from "./scene.ts";
 import { showLine } from "./show_room.ts";
 import { nearestSlash } from "./slash.ts";
-import type { SayOptions } from "../speaker.ts";
-import type { Ui } from "./ui.ts";
-
-/** What deeds work on. */
-export interface Scene {
-  readonly client: Client;
-  readonly ui: Ui;
-  readonly views: RoomViews;
-  readonly self: Self;
-  readonly clock: Pick<Clock, "timer">;
-  /** Names of rooms that there are, as far as was heard. */
-  readonly knownRooms: Set<string>;
-  linkOf(invitation: Uint8Array): string;
-  notice(text: string): void;
-  say(view: RoomView, text: string, options: SayOptions): Promise<void>;
-  /** Puts a room on the screen. */
-  show(view: RoomView): void;
-}
-
-/** It cannot be done so; the text says how it can. */
-class Hint extends Error {}
 
 /** How long to wait until what was said last is in its room. */
 const deliveryMs = 5_000;
@@ -55,7 +36,7 @@ export async function carryOut(scene: Scene, intent: Intent): Promise<boolean> {
     await act(scene, intent);
   } catch (error) {
     const isForPeople = error instanceof Hint || error instanceof Refused ||
-      error instanceof ProtocolError || error instanceof RangeError;
+      error instanceof ProtocolError || error instanceof RangeError || error instanceof GroupError;
     if (!isForPeople) throw error;
     scene.notice(error.message);
   }
@@ -92,6 +73,14 @@ async function act(scene: Scene, intent: Intent): Promise<void> {
       return await join(scene, intent.name, intent.open);
     case "part":
       return await scene.client.part(here(scene).room.id);
+    case "msg":
+      return await message(scene, intent.name, intent.text);
+    case "room":
+      return await tellRoom(scene, here(scene));
+    case "verify":
+      return await verify(scene, intent);
+    case "admit":
+      return await admit(scene, here(scene), intent.name);
     case "switch":
       return goTo(scene, intent.to);
     case "topic":
@@ -117,7 +106,7 @@ async function reply(
   const line = lineAt(view, seq) ??
     view.lines.newest((line) => isMessage(line) && !isAuthor(line, scene.self.userId));
   if (!line) throw new Hint("There is nothing to answer yet. /history shows what was said before.");
-  await scene.say(view, text, { target: line.messageId });
+  await scene.say(view, text, { target: line.ref });
 }
 
 async function edit(
@@ -126,7 +115,7 @@ async function edit(
 ): Promise<void> {
   const view = here(scene);
   const line = await ownLine(scene, view, seq);
-  await scene.say(view, text, { content: Content.edit, target: line.messageId });
+  await scene.say(view, text, { content: Content.edit, target: line.ref });
 }
 
 async function remove(scene: Scene, { seq }: { seq: number | undefined }): Promise<void> {
@@ -134,7 +123,7 @@ async function remove(scene: Scene, { seq }: { seq: number | undefined }): Promi
   // Moderators may delete what others said; the server decides that.
   const line = lineAt(view, seq) ?? await ownLine(scene, view, undefined);
   if (!isMessage(line)) throw new Hint(`#${line.seq} is nothing that can be deleted.`);
-  await scene.say(view, "", { content: Content.deletion, target: line.messageId });
+  await scene.say(view, "", { content: Content.deletion, target: line.ref });
 }
 
 async function react(
@@ -144,7 +133,7 @@ async function react(
   const view = here(scene);
   const line = lineAt(view, seq) ?? view.lines.newest(isMessage);
   if (!line) throw new Hint("There is nothing to react to yet.");
-  await scene.say(view, text, { content: Content.reaction, target: line.messageId });
+  await scene.say(view, text, { content: Content.reaction, target: line.ref });
 }
 
 /** A message of one's own: this one, or the last, which may still be on its way. */
@@ -279,6 +268,8 @@ async function join(scene: Scene, name: string, open: boolean): Promise<void> {
   scene.notice(
     isNew
       ? "You made this room, and are its owner. /invite makes a link for others."
+      : room.info.sealed
+      ? "What was said before you came in cannot be read."
       : "/history shows what was said before.",
   );
 }
@@ -318,7 +309,7 @@ function help({ client, views, notice }: Scene, about: string | undefined): void
 }
 
 /** Lets the server do something, and shows what it answers. */
-async function command<Name extends CommandName>(
+async function command<Name extends TypedName>(
   scene: Scene,
   name: Name,
   args: Readonly<Record<string, unknown>>,
@@ -326,7 +317,11 @@ async function command<Name extends CommandName>(
   const { client, ui, views } = scene;
   const view = commands[name].inRoom ? here(scene) : views.here;
   const typed = args as Args<Name>;
+  const sealed = commands[name].inRoom && view ? client.sealedRoom(view.room.id) : undefined;
+  if (sealed && name === "invite") return await inviteSealed(scene, view!, sealed, args);
+  if (sealed) await beforeCommand(scene, sealed, name, args);
   const result = await wait(scene, () => client.command(name, typed, view?.room.id));
+  if (sealed) await afterCommand(scene, sealed, name, args);
   remember(scene, name, result);
   const { linkOf } = scene;
   for (const row of answerRows(name, result, { args: typed, room: view?.name ?? "", linkOf })) {
@@ -336,7 +331,7 @@ async function command<Name extends CommandName>(
 }
 
 /** What is heard of rooms and people, Tab completes. */
-function remember({ knownRooms, views }: Scene, name: CommandName, result: unknown): void {
+function remember({ knownRooms, views }: Scene, name: TypedName, result: unknown): void {
   if (name === "rooms") {
     for (const { name } of (result as Result<"rooms">).rooms) knownRooms.add(name);
   } else if (name === "who") {

@@ -28,6 +28,10 @@ export type Intent =
   | { readonly kind: "search"; readonly word: string }
   | { readonly kind: "join"; readonly name: string; readonly open: boolean }
   | { readonly kind: "part" }
+  | { readonly kind: "msg"; readonly name: string; readonly text: string | undefined }
+  | { readonly kind: "room" }
+  | { readonly kind: "verify"; readonly name: string; readonly isSame: boolean }
+  | { readonly kind: "admit"; readonly name: string | undefined }
   /** Without a name to the next room in which there is something new. */
   | { readonly kind: "switch"; readonly to: string | number | undefined }
   /** Without a text it is shown. */
@@ -98,6 +102,17 @@ const meanings: Readonly<Record<OwnName, (words: string) => Intent | undefined>>
   search: (word) => word === "" ? undefined : { kind: "search", word },
   join: parseJoin,
   part: (words) => words === "" ? { kind: "part" } : undefined,
+  msg: (words) => {
+    const found = /^@?(\S+)\s*(.*)$/s.exec(words);
+    return found ? { kind: "msg", name: found[1]!, text: found[2] || undefined } : undefined;
+  },
+  room: (words) => words === "" ? { kind: "room" } : undefined,
+  verify: (words) => {
+    const found = /^@?(\S+)(\s+ok)?$/i.exec(words);
+    return found ? { kind: "verify", name: found[1]!, isSame: found[2] !== undefined } : undefined;
+  },
+  admit: (words) =>
+    /\s/.test(words) ? undefined : { kind: "admit", name: words.replace(/^@/, "") || undefined },
   switch: (words) => ({ kind: "switch", to: words.replace(/^#/, "") || undefined }),
   next: (words) => words === "" ? { kind: "switch", to: undefined } : undefined,
   topic: parseTopic,

@@ -5,7 +5,7 @@
  */
 
 import { equal, mapKey } from "../../protocol/bytes.ts";
-import { Content } from "../../protocol/entry.ts";
+import { Content, refOf } from "../../protocol/entry.ts";
 import { changeText } from "./changes.ts";
 import type { ClientEntry } from "../events.ts";
 import { payloadText, textOf } from "../store/kept.ts";
@@ -17,7 +17,8 @@ export interface Line {
   /** What people call it by. */
   readonly seq: number;
   readonly timeMs: number;
-  readonly messageId: Uint8Array;
+  /** What names it in its room: `refOf` in protocol/entry.ts. */
+  readonly ref: Uint8Array;
   /** `event`: somebody came or went, or something about the room has changed. */
   readonly kind: "text" | "action" | "event";
   readonly name: string;
@@ -57,7 +58,7 @@ const reactionsMax = 100;
 /** MUST let only its author edit a line; MUST keep no text of a deleted one. */
 export class Lines {
   readonly #bySeq = new Map<number, Line>();
-  readonly #byId = new Map<string, Line>();
+  readonly #byRef = new Map<string, Line>();
   /** In the order in which they came to be known, by what they name. */
   #deeds: Deed[] = [];
   #chars = 0;
@@ -75,7 +76,7 @@ export class Lines {
     if (!deed) return undefined;
     if (!this.#deeds.some(({ seq }) => seq === deed.seq)) this.#deeds.push(deed);
     if (this.#deeds.length > deedsMax) this.#deeds.splice(0, deedsMax / 2);
-    const target = this.withId(deed.target);
+    const target = this.named(deed.target);
     if (target && deed.kind === "edit" && !isAuthor(target, deed.userId)) return undefined;
     if (target) this.#apply(target);
     return { kind: "deed", deed, line: target };
@@ -85,8 +86,8 @@ export class Lines {
     return this.#bySeq.get(seq);
   }
 
-  withId(messageId: Uint8Array): Line | undefined {
-    return this.#byId.get(mapKey(messageId));
+  named(ref: Uint8Array): Line | undefined {
+    return this.#byRef.get(mapKey(ref));
   }
 
   /** All that are known, the oldest first. */
@@ -98,7 +99,7 @@ export class Lines {
   deedsSince(seq: number): Deed[] {
     return this.#deeds.filter((deed) => {
       if (deed.seq <= seq) return false;
-      const line = this.withId(deed.target);
+      const line = this.named(deed.target);
       return !line || line.seq <= seq;
     });
   }
@@ -125,21 +126,21 @@ export class Lines {
 
   #add(line: Line): void {
     this.#bySeq.set(line.seq, line);
-    this.#byId.set(mapKey(line.messageId), line);
+    this.#byRef.set(mapKey(line.ref), line);
     this.#chars += line.text?.length ?? 0;
     this.#apply(line);
   }
 
   #drop(line: Line): void {
     this.#bySeq.delete(line.seq);
-    this.#byId.delete(mapKey(line.messageId));
+    this.#byRef.delete(mapKey(line.ref));
     this.#chars -= line.text?.length ?? 0;
   }
 
   /** Does to a line all that is known to have been done to it. */
   #apply(line: Line): void {
     const deeds = this.#deeds
-      .filter(({ target, seq }) => equal(target, line.messageId) && seq > line.seq)
+      .filter(({ target, seq }) => equal(target, line.ref) && seq > line.seq)
       .sort((a, b) => a.seq - b.seq);
     for (const { kind, name, userId, text } of deeds) {
       if (kind === "deletion") this.#setText(line, undefined);
@@ -158,7 +159,7 @@ export class Lines {
     if (text !== undefined) return;
     line.reactions.clear();
     this.#deeds = this.#deeds.filter(({ kind, target }) =>
-      kind === "deletion" || !equal(target, line.messageId)
+      kind === "deletion" || !equal(target, line.ref)
     );
   }
 }
@@ -175,7 +176,7 @@ function react({ reactions }: Line, name: string, emoji: string): void {
 
 /** What is pinned in memory are copies: an entry's bytes are a view of a whole frame. */
 function toLine(entry: ClientEntry | KeptEntry): Line | undefined {
-  const { core, author, verified, seq, timeMs } = entry;
+  const { deviceId, core, author, verified, seq, timeMs } = entry;
   const isEvent = core.content >= Content.joined;
   const text = isEvent ? eventText(entry) : "room" in entry ? entry.text : textOf(entry);
   const isSaid = core.content === Content.text || core.content === Content.action;
@@ -183,7 +184,7 @@ function toLine(entry: ClientEntry | KeptEntry): Line | undefined {
   return {
     seq,
     timeMs,
-    messageId: core.messageId.slice(),
+    ref: refOf(deviceId, core.messageId),
     kind: isEvent ? "event" : core.content === Content.action ? "action" : "text",
     name: author?.name ?? "unknown",
     userId: author?.userId,

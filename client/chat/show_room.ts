@@ -44,7 +44,7 @@ export function showLine(
 /** What somebody did to a line, as a row of its own. */
 function showDeed(view: RoomView, deed: Deed): Shown | undefined {
   const { kind, name, text } = deed;
-  const line = view.lines.withId(deed.target);
+  const line = view.lines.named(deed.target);
   const whose = line && line.name !== name ? ` of ${line.name}` : "";
   const which = line ? `#${line.seq}${whose}` : "an earlier message";
   switch (kind) {
@@ -96,7 +96,9 @@ export function showArrival(
     }),
   ].sort((a, b) => a.seq - b.seq);
   const isMarked = news.length > 0;
-  const missing = isMarked && before.length === 0 ? firstSeq - readSeq - 1 : 0;
+  // In a sealed room much of a log is for its keys, and what cannot be read is told elsewhere.
+  const isCounted = isMarked && before.length === 0 && !view.room.info.sealed;
+  const missing = isCounted ? firstSeq - readSeq - 1 : 0;
   return {
     isMarked,
     rows: [
@@ -117,7 +119,7 @@ export const mark: Shown = { kind: "mark" };
 function notesOf(view: RoomView, { text, isEdited, target, reactions }: Line): string[] {
   if (text === undefined) return [];
   const notes = isEdited ? ["edited"] : [];
-  if (target) notes.push(`to ${referOf(view.lines.withId(target))}`);
+  if (target) notes.push(`to ${referOf(view.lines.named(target))}`);
   const counted = [...reactions].map(([name, emoji]) => `${emoji} ${name}`);
   if (counted.length > 0) notes.push(counted.join(", "));
   return notes;

@@ -7,12 +7,12 @@
 
 import {
   type Argument,
-  type CommandName,
   commands,
-  isCommand,
+  isTyped,
   type May,
   type Role,
   roles,
+  type TypedName,
 } from "../../protocol/command.ts";
 import { usageOf } from "../../protocol/command_line.ts";
 import { editDistance } from "../../protocol/edit_distance.ts";
@@ -78,6 +78,14 @@ const ownCommands = {
   ),
   join: own("rooms", "join ROOM [--open]", commands.join.about, "anyone", "rooms", ["--open"]),
   part: own("rooms", "part", commands.part.about, commands.part.may),
+  msg: own(
+    "rooms",
+    "msg WHO [TEXT]",
+    "go into the sealed room that you two have for yourselves, and say something there",
+    "anyone",
+    "people",
+  ),
+  room: own("rooms", "room", "show what this room is, whose keys it has, and a code to compare"),
   switch: own(
     "rooms",
     "switch [ROOM]",
@@ -87,6 +95,21 @@ const ownCommands = {
   ),
   next: own("rooms", "next", "go to the next room in which there is something new"),
   topic: own("rooms", "topic [TEXT]", "show this room's topic; moderators set it", "reader"),
+  verify: own(
+    "people",
+    "verify WHO [ok]",
+    "show 60 digits to compare with somebody, by another way; ok: they were the same",
+    "anyone",
+    "people",
+    ["ok"],
+  ),
+  admit: own(
+    "people",
+    "admit [WHO]",
+    "let somebody into this sealed room who asks for it; without a name: who does",
+    "moderator",
+    "people",
+  ),
   help: own("this server", "help [COMMAND|all]", "show what can be typed", "anyone", "commands"),
   quit: own("this server", "quit", "leave (so does Ctrl-D)"),
 } as const satisfies Record<string, Own>;
@@ -94,7 +117,7 @@ const ownCommands = {
 /** The name of a command that this client understands by itself. */
 export type OwnName = keyof typeof ownCommands;
 /** The name of a command that is sent as the table in protocol/command.ts has it. */
-export type ServerName = Exclude<CommandName, OwnName>;
+export type ServerName = Exclude<TypedName, OwnName>;
 
 const groupOf: Readonly<Record<ServerName, Group>> = {
   rooms: "rooms",
@@ -150,7 +173,7 @@ export function findSlash(name: string): Slash | undefined {
 
 /** Whether a command is carried out by the table in protocol/command.ts. */
 export function isServerName(name: string): name is ServerName {
-  return isCommand(name) && !Object.hasOwn(ownCommands, name);
+  return isTyped(name) && !Object.hasOwn(ownCommands, name);
 }
 
 /** Whether somebody of this role may do what needs that; the server decides it in the end. */
@@ -185,7 +208,9 @@ function own(
 
 /** What Tab completes follows from the arguments. */
 function wordsOf(name: ServerName): Words[] {
-  return Object.values<Argument>(commands[name].args).map(({ label, typed }) => {
+  const typedArgs = Object.values<Argument>(commands[name].args)
+    .filter(({ typed }) => typed !== "inner");
+  return typedArgs.map(({ label, typed }) => {
     if (label === "WHO" || label === "LIKE") return "people";
     if (typed === "flag") return [label];
     return label.includes("|") ? label.split("|") : [];

@@ -9,6 +9,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
 import { clearRow, drawRow } from "./input_row.ts";
+import { markPastes, Paste, unmarkPastes } from "./paste.ts";
 import { render, type Shown } from "./render.ts";
 import type { Attendant, Ui } from "./ui.ts";
 
@@ -37,6 +38,9 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
   let attendant: Attendant | undefined;
   /** A question's answer stays on the screen; what is said comes back from the room. */
   let isAsking = false;
+  const paste = new Paste();
+  /** What was being typed when a paste had to be asked about. */
+  let unfinished = "";
   let isOver = false;
   let isClosed = false;
   let controller!: ReadableStreamDefaultController<string>;
@@ -48,8 +52,10 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
   const columns = () => output.columns || columnsDefault;
   const draw = () => {
     if (isClosed || isOver) return;
-    output.write(drawRow({ prompts, line: editor.line, cursor: editor.cursor }, columns()));
+    const { line, cursor } = editor;
+    output.write(drawRow({ prompts: shownPrompts(), line, cursor }, columns()));
   };
+  const shownPrompts = () => paste.question === undefined ? prompts : [paste.question];
   let isDrawDue = false;
   /** Once for all that came in one read: what is pasted is many keys. */
   const drawSoon = () => {
@@ -81,10 +87,28 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
   }
 
   editor.on("line", (line) => {
-    output.write(isAsking ? `${drawRow({ prompts, line, cursor: 0 }, columns())}\r\n` : clearRow);
-    if (isAsking) forget(editor);
-    take(line);
+    if (!isAsking && paste.hold(line)) return;
+    const isQuestion = isAsking || paste.question !== undefined;
+    const row = () => drawRow({ prompts: shownPrompts(), line, cursor: 0 }, columns());
+    output.write(isQuestion ? `${row()}\r\n` : clearRow);
+    if (isQuestion) forget(editor);
+    if (isAsking || !isQuestion) return take(line);
+    const confirmed = paste.answer(line);
+    if (confirmed.length === 0) notice("-- None of it was sent.");
+    for (const each of confirmed) take(each);
+    editor.write(unfinished);
   });
+  /** What is pasted comes as a whole. */
+  function pasted(): void {
+    const wasAsking = paste.question !== undefined;
+    const { lines, why } = paste.end();
+    if (why !== undefined) notice(`-- ${why}`);
+    for (const each of lines) take(each);
+    if (wasAsking || paste.question === undefined) return;
+    unfinished = editor.line;
+    editor.write(null, { ctrl: true, name: "e" });
+    editor.write(null, { ctrl: true, name: "u" });
+  }
   editor.on("SIGINT", onInterrupt);
   editor.on("SIGTSTP", () => notice("-- Ctrl-Z does nothing here. /quit leaves."));
   editor.once("close", () => {
@@ -97,13 +121,22 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
     input.on("data", (keys) => String(keys).includes(interruptKey) && onInterrupt());
     input.resume();
   });
-  const onKey = (_text: string | undefined, { ctrl, meta, name = "" }: Key) => {
+  /** Where a paste begins or ends, a "~" follows, which the runtime reads as text (Deno 2.9.6). */
+  let pasteMark: "begin" | "end" | undefined;
+  const onKey = (text: string | undefined, { ctrl, meta, name = "", code }: Key) => {
+    if (pasteMark && text === "~") {
+      editor.write(null, { name: "backspace" });
+      if (pasteMark === "end") pasted();
+    }
+    pasteMark = code === "[200" ? "begin" : code === "[201" ? "end" : undefined;
+    if (pasteMark === "begin" && !isAsking) paste.begin();
     if (ctrl && name === "l") output.write(clearScreen);
     // In its turn, behind what was typed before: that is for the room before.
     if (meta && /^[1-9]$/.test(name) && attendant && !isAsking && !isOver) take(escape + name);
     drawSoon();
   };
   input.on("keypress", onKey);
+  output.write(markPastes);
   output.on("resize", draw);
   output.on("error", () => {}); // The terminal has gone; a signal says so.
 
@@ -132,7 +165,7 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
     close() {
       if (isClosed) return;
       isClosed = true;
-      output.write(clearRow);
+      output.write(clearRow + unmarkPastes);
       input.off("keypress", onKey);
       output.off("resize", draw);
       editor.close();
@@ -145,6 +178,8 @@ interface Key {
   readonly ctrl?: boolean;
   readonly meta?: boolean;
   readonly name?: string;
+  /** The sequence without its escape character. */
+  readonly code?: string;
 }
 
 /** An answer is no line to be said again. */

@@ -16,6 +16,7 @@ import type { Client } from "../reconnect.ts";
 import { isMention, isNews, RoomView, RoomViews, type Self } from "./room_views.ts";
 import { mark, showArrival, showHappening } from "./show_room.ts";
 import { Typists } from "./typists.ts";
+import { changedKeyText, happeningText } from "./sealed_text.ts";
 import { notice, type Ui } from "./ui.ts";
 
 /** One call for attention is enough for so long. */
@@ -102,6 +103,10 @@ export class Watch {
         return this.#takeRoom(event);
       case "removed":
         return this.#removed(event);
+      case "keys":
+        return this.#takeKeys(event);
+      case "changed_key":
+        return this.#notice(changedKeyText(event.name));
       case "disconnected":
         return this.#disconnected(event.reason);
       case "reconnected":
@@ -222,8 +227,14 @@ export class Watch {
 
   #takeRoom({ room, isNew }: ClientEvent & { kind: "room" }): void {
     const view = this.views.of(room);
-    if (!isNew || view.name === this.moving || !this.#ui.hasCommands) return;
+    const isMoving = view.name.toLowerCase() === this.moving?.toLowerCase();
+    if (!isNew || isMoving || !this.#ui.hasCommands) return;
     this.#notice(`You are in ${view.name} too now. /switch ${view.name} shows it.`);
+  }
+
+  #takeKeys({ room, happening }: ClientEvent & { kind: "keys" }): void {
+    const text = happeningText(happening);
+    if (text !== undefined) this.#notice(`${this.views.of(room).name}: ${text}`);
   }
 
   #removed({ room, name, reason }: ClientEvent & { kind: "removed" }): void {
@@ -240,7 +251,7 @@ export class Watch {
 
   // What is on the screen.
 
-  /** Puts a room on the screen. */
+  /** Puts a room on the screen. Where no prompt says which one that is, a notice always does. */
   show(view: RoomView, hasHeader = true): void {
     this.views.here = view;
     this.#typists.clear();
@@ -248,9 +259,10 @@ export class Watch {
     const { name, isKnown, room: { info, id, cursor } } = view;
     if (!cursor) view.missedSeq = 0; // Nothing can be missed of what one has never been in.
     if (this.#isRunning) void this.#learn(view);
-    const kind = isKnown ? "" : ` (${kindText(info)})`;
+    const isUnprompted = !this.#ui.takesLines;
+    const kind = isKnown && !isUnprompted ? "" : ` (${kindText(info)})`;
     const topic = info.topic === "" ? "" : ` Topic: ${info.topic}`;
-    if (hasHeader) this.#notice(`You are in ${name}${kind}.${topic}`);
+    if (hasHeader || isUnprompted) this.#notice(`You are in ${name}${kind}.${topic}`);
     view.isKnown = true;
     const arrival = showArrival(view, (line) => this.#isOthers(line));
     for (const row of arrival.rows) this.#ui.show(row);

@@ -41,6 +41,23 @@ export class OldFiles {
     return { userSecret: fromBase64Url(userSecret), deviceSecret: fromBase64Url(deviceSecret) };
   }
 
+  /** The names whose secrets are here, and can be read. */
+  async names(): Promise<string[]> {
+    const names: string[] = [];
+    for (const file of await listFiles(`${this.#home}/identities`)) {
+      const parsed = parseIdentity(await readText(`${this.#home}/identities/${file}`) ?? "");
+      if (parsed) names.push(parsed.name);
+    }
+    return names;
+  }
+
+  /** Removes a name's secrets. */
+  async removeIdentity(name: string): Promise<void> {
+    await Deno.remove(this.#path("identities", `${name.toLowerCase()}.json`)).catch((cause) => {
+      if (!(cause instanceof Deno.errors.NotFound)) throw cause; // Another process was first.
+    });
+  }
+
   /** The fingerprint that a server had when it was first met. */
   async pin(server: string): Promise<string | undefined> {
     return (await readText(this.#path("servers", server)))?.trim();
@@ -48,6 +65,15 @@ export class OldFiles {
 
   #path(folder: string, file: string): string {
     return `${this.#home}/${folder}/${encodeURIComponent(file)}`;
+  }
+}
+
+async function listFiles(path: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotFound) return [];
+    throw cause;
   }
 }
 

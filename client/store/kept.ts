@@ -21,9 +21,11 @@ export function textOf(
   return payloadText(core);
 }
 
+const utf8Decoder = new TextDecoder();
+
 /** A core's payload, read as text. */
 export function payloadText({ payload }: Core): string {
-  return new TextDecoder().decode(payload);
+  return utf8Decoder.decode(payload);
 }
 
 /** Text as it is looked for: whatever its case, and however its letters are put together. */

@@ -10,8 +10,15 @@ import { ClientStoreError } from "./store.ts";
 /** One row of a result. */
 export type Row = Record<string, SQLOutputValue>;
 
+/** The bytes in a row's column. */
+export function bytes(value: Row[string] | undefined): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError("Cannot read what is kept because it is of another kind");
+}
+
 /** Each brings a file from the version of its place in the list to the next. */
-const migrations: readonly string[] = [`
+const migrations: readonly string[] = [
+  `
   create table identities (
     name text primary key, user_secret blob not null, device_secret blob not null
   ) strict;
@@ -40,7 +47,53 @@ const migrations: readonly string[] = [`
     number integer primary key autoincrement, profile integer not null references profiles,
     room blob not null, message_id blob not null, core blob not null, unique (profile, message_id)
   ) strict;
-`];
+`,
+  `
+  -- A target names the device beside the message id: what names another message was laid out otherwise,
+  -- and is signed so. Whatever wrote it was never released. (The fourth byte of a core has its flags.)
+  delete from entries where target is not null;
+  delete from messages where substr(core, 4, 1) in (x'01', x'03');
+  alter table rooms add column is_sealed integer not null default 0;
+  -- Of a sealed room, the core is sealed with our key, and so is what the entry says now.
+  alter table entries add column sealed_text blob;
+  -- What stands in the clear is moved by the first key, and these tables dropped: of a row that is only
+  -- changed, something may stay in its page.
+  alter table identities rename to clear_identities;
+  create table identities (
+    name text primary key, user_secret blob not null, device_secret blob not null
+  ) strict;
+  alter table messages rename to clear_messages;
+  create table messages (
+    number integer primary key autoincrement, profile integer not null references profiles,
+    room blob not null, message_id blob not null, core blob not null, sealed blob,
+    unique (profile, message_id)
+  ) strict;
+  create table groups (
+    profile integer not null references profiles, room blob not null,
+    -- No state: we have never been in, and a commit that takes us in is staged.
+    state blob, seq integer not null, hash blob not null, is_clean integer not null,
+    staged_id blob, staged_core blob, staged_state blob, staged_request blob,
+    primary key (profile, room)
+  ) strict;
+  create table key_packages (
+    number integer primary key autoincrement, profile integer not null references profiles,
+    ref blob not null, saved blob not null, unique (profile, ref)
+  ) strict;
+  create table invitations (
+    profile integer not null references profiles, room blob not null, secret blob not null,
+    inviter blob not null, generation integer not null, primary key (profile, room)
+  ) strict;
+  create table people (
+    profile integer not null references profiles, folded text not null, name text not null,
+    user_key blob not null, is_verified integer not null, changed_to blob,
+    primary key (profile, folded)
+  ) strict;
+  -- Which key the secrets are sealed with, and whether all is gone that was there before.
+  create table sealing (
+    number integer primary key check (number = 1), key_id blob not null, is_swept integer not null
+  ) strict;
+`,
+];
 
 /** How long to wait for another process that is changing the file. */
 const busyMs = 5_000;
@@ -91,6 +144,12 @@ export class SqliteFile {
       if (this.#db.isTransaction) this.#told(() => this.#db.exec("rollback"));
       throw cause;
     }
+  }
+
+  /** Leaves nothing beside the file of what was in it; false where another process is in the way. */
+  empty(): boolean {
+    const row = this.get("pragma wal_checkpoint(truncate)");
+    return row?.["busy"] === 0;
   }
 
   close(): void {

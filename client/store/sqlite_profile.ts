@@ -4,36 +4,60 @@
  * @module
  */
 
-import { Content, decodeCore, messageIdOf } from "../../protocol/entry.ts";
+import { equal } from "../../protocol/bytes.ts";
+import {
+  Content,
+  type Core,
+  decodeCore,
+  messageIdOf,
+  partsOf,
+  refOf,
+} from "../../protocol/entry.ts";
 import { keptEntriesMax } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { ClientEntry } from "../events.ts";
 import { eraseCore, fold, isDeletion, mayEdit, payloadText, textOf } from "./kept.ts";
 import { readChange, type Verified } from "../room_log.ts";
-import type { Row, SqliteFile } from "./sqlite_file.ts";
+import { bytes, type Row, type SqliteFile } from "./sqlite_file.ts";
+import { SqliteGroups } from "./sqlite_groups.ts";
+import { openSecret } from "./sqlite_secrets.ts";
 import type { KeptEntry, KeptRoom, OwnMessage, Profile, Search, Taken } from "./store.ts";
+import type { Vault } from "./vault.ts";
 
-const entryColumns = "rooms.room as room_id, entries.*";
+const entryColumns = "rooms.room as room_id, rooms.is_sealed, entries.*";
 /** What an entry is that changes the one it names; reactions to it may be many. */
 const changing: readonly number[] = [Content.edit, Content.deletion];
 const isChange = `content in (${changing.join()})`;
 const entryTables = "entries join rooms on rooms.id = entries.room";
 
+/** How many texts of a sealed room are opened before it is looked whether they are enough. */
+const searchedRows = 250;
+
 /** See {@link Profile}. */
-export class SqliteProfile implements Profile {
+export class SqliteProfile extends SqliteGroups implements Profile {
   readonly isKept = true;
   readonly #file: SqliteFile;
   readonly #id: number;
+  readonly #vault: Vault;
   readonly #release: () => void;
   readonly #entriesMax: number;
 
   /**
    * @param id the profile's row
+   * @param vault seals what is secret, as the profile's
    * @param release lets another process have the name
    */
-  constructor(file: SqliteFile, id: number, release: () => void, entriesMax = keptEntriesMax) {
+  constructor(
+    file: SqliteFile,
+    id: number,
+    vault: Vault,
+    release: () => void,
+    entriesMax = keptEntriesMax,
+  ) {
+    super(file, id, vault);
     this.#file = file;
     this.#id = id;
+    this.#vault = vault;
     this.#release = release;
     this.#entriesMax = entriesMax;
   }
@@ -46,45 +70,64 @@ export class SqliteProfile implements Profile {
         cursor: { seq: Number(row["seq"]), hash: bytes(row["hash"]) },
         readSeq: Number(row["read_seq"]),
         isGone: row["is_gone"] === 1,
+        isSealed: row["is_sealed"] === 1,
       }));
   }
 
   messages(): OwnMessage[] {
     return this.#file
-      .all("select room, core from messages where profile = ? order by number", this.#id)
-      .map((row) => ({ room: bytes(row["room"]), core: bytes(row["core"]) }));
+      .all("select * from messages where profile = ? order by number", this.#id)
+      .map((row) => ({
+        room: bytes(row["room"]),
+        core: openSecret(this.#vault, row, "messages.core", "room", "message_id"),
+        ...(row["sealed"] && { sealed: bytes(row["sealed"]) }),
+      }));
   }
 
   say(messages: readonly OwnMessage[]): void {
     this.#file.transact(() => {
-      for (const { room, core } of messages) {
+      for (const { room, core, sealed = null } of messages) {
+        const messageId = messageIdOf(core);
+        const secret = this.#vault.seal(core, "messages.core", room, messageId);
         this.#file.run(
-          "insert into messages (profile, room, message_id, core) values (?, ?, ?, ?)",
-          ...[this.#id, room, messageIdOf(core), core],
+          "insert into messages (profile, room, message_id, core, sealed) values (?, ?, ?, ?, ?)",
+          ...[this.#id, room, messageId, secret, sealed],
         );
       }
     });
+  }
+
+  keepSealed(messageId: Uint8Array, sealed: Uint8Array | undefined): void {
+    this.#file.run(
+      "update messages set sealed = ? where profile = ? and message_id = ?",
+      ...[sealed ?? null, this.#id, messageId],
+    );
   }
 
   settle(messageIds: readonly Uint8Array[]): void {
     this.#file.transact(() => this.#settle(messageIds));
   }
 
-  enter(room: Uint8Array, name: string, { seq, hash }: Cursor): void {
-    this.#file.run(
-      `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone)
-        values (?, ?, ?, ?, ?, ?, 0)
-        on conflict do update set name = excluded.name, seq = excluded.seq, hash = excluded.hash,
-          is_gone = 0`,
-      ...[this.#id, room, name, seq, hash, seq],
-    );
+  enter(room: Uint8Array, name: string, { seq, hash }: Cursor, isSealed: boolean): void {
+    this.#file.transact(() => {
+      this.#file.run(
+        `insert into rooms (profile, room, name, seq, hash, read_seq, is_gone)
+          values (?, ?, ?, ?, ?, ?, 0)
+          on conflict do update set name = excluded.name, seq = excluded.seq, hash = excluded.hash,
+            is_gone = 0`,
+        ...[this.#id, room, name, seq, hash, seq],
+      );
+      if (isSealed) this.#seal(room);
+    });
   }
 
-  take({ room, entries, cursor, settled }: Taken): void {
+  take({ room, entries, cursor, settled, isSealed, group }: Taken): void {
     this.#file.transact(() => {
+      if (isSealed) this.#seal(room);
       const id = this.#stand(room, cursor);
       this.#insert(id, entries);
       this.#settle(settled);
+      if (group) this.keepGroup(room, group.state, group.cursor, group.isClean);
       const oldest = cursor.seq - this.#entriesMax;
       this.#file.run("delete from entries where room = ? and seq <= ?", id, oldest);
     });
@@ -98,7 +141,9 @@ export class SqliteProfile implements Profile {
       const [id, kept] = [Number(row["id"]), entries.filter(({ seq }) => seq > oldest)];
       this.#insert(id, kept);
       // What came after them may erase and edit them.
-      for (const { core } of kept) this.#reconsider(id, core.messageId);
+      for (const { deviceId, core } of kept) {
+        this.#reconsider(id, refOf(deviceId, core.messageId));
+      }
     });
   }
 
@@ -112,7 +157,7 @@ export class SqliteProfile implements Profile {
         `select ${entryColumns} from ${entryTables} where entries.room = ? and edited_by > ?`,
         ...[id, seq],
       );
-      for (const row of edited) this.#setText(id, toEntry(row));
+      for (const row of edited) this.#setText(id, this.#toEntry(row));
       return dropped;
     });
   }
@@ -139,7 +184,7 @@ export class SqliteProfile implements Profile {
       `select ${entryColumns} from ${entryTables}
         where profile = ? and rooms.room = ? order by entries.seq desc limit ?`,
       ...[this.#id, room, count],
-    ).map(toEntry).reverse();
+    ).map(this.#toEntry).reverse();
   }
 
   hashBefore(room: Uint8Array, seq: number): Uint8Array | undefined {
@@ -152,13 +197,39 @@ export class SqliteProfile implements Profile {
 
   search({ word, room, limit }: Search): KeptEntry[] {
     // instr takes every character as it is; like would not.
-    return this.#file.all(
+    const found = this.#file.all(
       `select ${entryColumns} from ${entryTables}
         where profile = ? and not is_gone and (? is null or rooms.room = ?)
           and instr(folded, ?) > 0
         order by time_ms desc, entries.seq desc limit ?`,
       ...[this.#id, room ?? null, room ?? null, fold(word), limit],
-    ).map(toEntry);
+    ).map(this.#toEntry);
+    const sealed = this.rooms()
+      .filter(({ id, isGone, isSealed }) => isSealed && !isGone && (!room || equal(id, room)))
+      .flatMap(({ id }) => this.#searchSealed(id, fold(word), limit));
+    return [...found, ...sealed]
+      .sort((a, b) => b.timeMs - a.timeMs || b.seq - a.seq)
+      .slice(0, limit);
+  }
+
+  /** The newest of a sealed room: SQLite cannot look into them. */
+  #searchSealed(room: Uint8Array, folded: string, limit: number): KeptEntry[] {
+    const found: KeptEntry[] = [];
+    for (let before = Number.MAX_SAFE_INTEGER; found.length < limit;) {
+      const rows = this.#file.all(
+        `select rooms.room as room_id, entries.room, entries.seq, sealed_text from ${entryTables}
+          where profile = ? and rooms.room = ? and entries.seq < ? and sealed_text is not null
+          order by entries.seq desc limit ${searchedRows}`,
+        ...[this.#id, room, before],
+      );
+      if (rows.length === 0) break;
+      const hits = rows.filter((row) => fold(this.#textOf(row)!).includes(folded));
+      for (const row of hits) {
+        found.push(...this.#all(Number(row["room"]), "entries.seq = ?", Number(row["seq"])));
+      }
+      before = Number(rows.at(-1)!["seq"]);
+    }
+    return found.slice(0, limit);
   }
 
   oldestMs(): number | undefined {
@@ -183,6 +254,16 @@ export class SqliteProfile implements Profile {
     );
   }
 
+  /** From here on a room is a sealed one. What of it was kept in the clear, if anything, goes. */
+  #seal(room: Uint8Array): void {
+    const row = this.#file.get(
+      `update rooms set is_sealed = 1 where profile = ? and room = ? and not is_sealed
+        returning id`,
+      ...[this.#id, room],
+    );
+    if (row) this.#file.run("delete from entries where room = ?", Number(row["id"]));
+  }
+
   /** Moves a room's cursor; the room's row. */
   #stand(room: Uint8Array, { seq, hash }: Cursor): number {
     const row = this.#file.get(
@@ -201,30 +282,70 @@ export class SqliteProfile implements Profile {
 
   /** Keeps entries; they may erase and edit what came before them. */
   #insert(room: number, entries: readonly ClientEntry[]): void {
-    for (const entry of entries) this.#insertOne(room, entry);
+    const sealedRoom = this.#sealedRoom(room);
+    for (const entry of entries) this.#insertOne(room, sealedRoom, entry);
     for (const { core: { content, target } } of entries) {
       if (target && changing.includes(content)) this.#reconsider(room, target);
     }
   }
 
-  #insertOne(room: number, entry: ClientEntry): void {
+  #insertOne(room: number, sealedRoom: Uint8Array | undefined, entry: ClientEntry): void {
     const { seq, timeMs, deviceId, core, isErased, previous, author, verified, isOwn } = entry;
-    const text = textOf(entry);
     this.#file.run(
       `insert or ignore into entries (room, seq, time_ms, device_id, message_id, content, target,
-          core, is_erased, previous, user_id, author, verified, is_own, text, folded)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          core, is_erased, previous, user_id, author, verified, is_own, text, folded, sealed_text)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...[room, seq, timeMs, deviceId, core.messageId, core.content, core.target ?? null],
-      ...[core.bytes, Number(isErased), previous, author?.userId ?? null, author?.name ?? null],
-      ...[verified, Number(isOwn), text ?? null, text === undefined ? null : fold(text)],
+      ...[this.#coreToKeep(sealedRoom, seq, core), Number(isErased), previous],
+      ...[author?.userId ?? null, author?.name ?? null, verified, Number(isOwn)],
+      ...this.#textToKeep(sealedRoom, seq, textOf(entry)),
     );
   }
 
+  /** A room's id if it is sealed: what is said in it is then kept sealed with our key. */
+  #sealedRoom(room: number): Uint8Array | undefined {
+    const row = this.#file.get("select room from rooms where id = ? and is_sealed", room);
+    return row && bytes(row["room"]);
+  }
+
+  #coreToKeep(sealedRoom: Uint8Array | undefined, seq: number, core: Core): Uint8Array {
+    return sealedRoom ? this.#vault.seal(core.bytes, "entries.core", sealedRoom, seq) : core.bytes;
+  }
+
+  /** What an entry says: as it is shown, as it is looked for, or both sealed. */
+  #textToKeep(
+    sealedRoom: Uint8Array | undefined,
+    seq: number,
+    text: string | undefined,
+  ): [text: string | null, folded: string | null, sealed: Uint8Array | null] {
+    if (text === undefined) return [null, null, null];
+    if (!sealedRoom) return [text, fold(text), null];
+    const secret = new TextEncoder().encode(text);
+    return [null, null, this.#vault.seal(secret, "entries.sealed_text", sealedRoom, seq)];
+  }
+
+  /** What an entry's row says. */
+  #textOf(row: Row): string | undefined {
+    if (row["sealed_text"] === null) return row["text"] === null ? undefined : String(row["text"]);
+    return new TextDecoder().decode(
+      openSecret(this.#vault, row, "entries.sealed_text", "room_id", "seq"),
+    );
+  }
+
+  readonly #toEntry = (row: Row): KeptEntry => {
+    const core = row["is_sealed"] === 1
+      ? openSecret(this.#vault, row, "entries.core", "room_id", "seq")
+      : bytes(row["core"]);
+    return toEntry(row, decodeCore(core), this.#textOf(row));
+  };
+
   /** Erases and edits an entry by what is kept that names it. */
-  #reconsider(room: number, messageId: Uint8Array): void {
-    const naming = this.#all(room, `target = ? and ${isChange} order by +entries.seq`, messageId);
+  #reconsider(room: number, ref: Uint8Array): void {
+    const naming = this.#all(room, `target = ? and ${isChange} order by +entries.seq`, ref);
     if (naming.length === 0) return;
-    const [target] = this.#all(room, "message_id = ? order by +entries.seq limit 1", messageId);
+    const { deviceId, messageId } = partsOf(ref);
+    const found = this.#all(room, "message_id = ? order by +entries.seq", messageId);
+    const target = found.find((entry) => equal(entry.deviceId, deviceId));
     if (!target) return;
     if (naming.some((entry) => isDeletion(entry) && entry.seq > target.seq)) {
       this.#erase(room, target);
@@ -238,8 +359,9 @@ export class SqliteProfile implements Profile {
   #erase(room: number, { seq, core, isErased }: KeptEntry): void {
     if (isErased) return;
     this.#file.run(
-      "update entries set core = ?, is_erased = 1, text = null, folded = null where room = ? and seq = ?",
-      ...[eraseCore(core).bytes, room, seq],
+      `update entries set core = ?, is_erased = 1, text = null, folded = null, sealed_text = null
+        where room = ? and seq = ?`,
+      ...[this.#coreToKeep(this.#sealedRoom(room), seq, eraseCore(core)), room, seq],
     );
   }
 
@@ -248,14 +370,15 @@ export class SqliteProfile implements Profile {
     const edit = this.#all(
       room,
       `target = ? and ${isChange} order by +entries.seq desc`,
-      entry.core.messageId,
+      refOf(entry.deviceId, entry.core.messageId),
     )
       .find((edit) => mayEdit(edit, entry));
     const text = edit ? payloadText(edit.core) : textOf(entry);
     this.#file.run(
-      "update entries set text = ?, folded = ?, edited_by = ? where room = ? and seq = ?",
-      ...[text ?? null, text === undefined ? null : fold(text), edit?.seq ?? null],
-      ...[room, entry.seq],
+      `update entries set text = ?, folded = ?, sealed_text = ?, edited_by = ?
+        where room = ? and seq = ?`,
+      ...this.#textToKeep(this.#sealedRoom(room), entry.seq, text),
+      ...[edit?.seq ?? null, room, entry.seq],
     );
   }
 
@@ -264,12 +387,11 @@ export class SqliteProfile implements Profile {
     return this.#file.all(
       `select ${entryColumns} from ${entryTables} where entries.room = ? and ${where}`,
       ...[room, value],
-    ).map(toEntry);
+    ).map(this.#toEntry);
   }
 }
 
-function toEntry(row: Row): KeptEntry {
-  const core = decodeCore(bytes(row["core"]));
+function toEntry(row: Row, core: Core, text: string | undefined): KeptEntry {
   const deviceId = bytes(row["device_id"]);
   const isErased = row["is_erased"] === 1;
   const verified = row["verified"] as Verified;
@@ -288,12 +410,7 @@ function toEntry(row: Row): KeptEntry {
     verified,
     ...(isOfRoom && { change: readChange(core.payload) }),
     isOwn: row["is_own"] === 1,
-    text: row["text"] === null ? undefined : String(row["text"]),
+    text,
     isEdited: row["edited_by"] !== null,
   };
-}
-
-function bytes(value: Row[string] | undefined): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError("Cannot read what is kept because it is of another kind");
 }

@@ -1,8 +1,9 @@
 /**
- * Who is written what, and when. A room is flushed in rounds: a round takes the tail's end as its goal
- * and writes each idle reader up to it; the next one starts when nearly all readers are there, or some
- * milliseconds later. What arrives meanwhile goes into the next round, so batching is clocked by the
- * room and adapts by itself. Work is per reader and write, never per reader and message.
+ * Who is written what, and when. A room is flushed in rounds: a round comes by each reader once, some
+ * at a time, and writes those who are idle all that is there by then; the next one starts when nearly
+ * all have got theirs, or some milliseconds later, and goes on where the one before left off, so that
+ * nobody is always last. Batching is clocked by the room and adapts by itself. Work is per reader and
+ * write, never per reader and message.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import type { Source, Writer } from "./writer.ts";
 /** The end of a frame, and where in the log a reader stands there. */
 export type Start = Pick<Mark, "position" | "seq" | "hash">;
 
-/** One reader's place in a tail: what lies between it and the round's goal is the reader's to get. */
+/** One reader's place in a tail: what lies between it and its goal is the reader's to get. */
 export class Place implements Source {
   readonly writer: Writer;
   readonly #rounds: Rounds;
@@ -35,8 +36,12 @@ export class Place implements Source {
   segment: Segment | undefined;
   /** Index among the room's places, so that removal needs no search. */
   index = -1;
-  /** The round whose goal it reached last. */
+  /** Up to here it is to be written, since a round came by last: the tail's end then. */
+  goal = 0;
+  /** The last round that came by. */
   round = 0;
+  /** That round waits for it to reach its goal. */
+  isAwaited = false;
   /** Its socket takes nothing: no round waits for it until it moves again. */
   isStuck = false;
 
@@ -67,12 +72,16 @@ export class Rounds {
   /** Those in no segment: there was nothing that they had not got. */
   readonly #outside = new Set<Place>();
   #round = 0;
-  #goal = 0;
-  /** Places that have yet to reach the goal before the round is over. */
+  /** Where the tail ended when the round began. */
+  #begunAt = 0;
+  /** Places that have yet to reach their goal before the round is over. */
   #waitingFor = 0;
   #stuck = 0;
-  /** The next place to wake in this round; there is a turn scheduled while it is below the count. */
+  /** The next place to come by, and how many are left to come by in this round. */
   #cursor = 0;
+  #left = 0;
+  /** A turn is under way, or will be. */
+  #isTurning = false;
   #cancelTimer: (() => void) | undefined;
 
   constructor(clock: Clock, tail: Tail) {
@@ -94,6 +103,7 @@ export class Rounds {
     const place = new Place(writer, this, start);
     place.index = this.#places.length;
     place.round = this.#round;
+    place.goal = this.#tail.end;
     this.#places.push(place);
     if (!this.#enter(place)) this.#outside.add(place);
     writer.wake(place);
@@ -137,15 +147,14 @@ export class Rounds {
     if (moved !== place) {
       this.#places[place.index] = moved;
       moved.index = place.index;
-      // The turn under way may have passed this index already.
-      if (moved.position < this.#goal) moved.writer.wake(moved);
+      this.#comeBy(moved); // The turns may have passed this index already.
     }
     place.index = -1;
     place.writer.forget(place);
     this.#leave(place);
     this.#outside.delete(place);
     if (place.isStuck) this.#stuck--;
-    else if (place.round !== this.#round) this.#countDown();
+    else if (place.isAwaited || place.round !== this.#round) this.#countDown();
   }
 
   /** The tail has grown. */
@@ -155,53 +164,67 @@ export class Rounds {
     else this.#cancelTimer ??= this.#clock.timer(roundMs, () => this.#start());
   }
 
-  /** What a place gets next: up to the goal, within one segment. */
+  /** What a place gets next: up to its goal, within one segment. */
   view(place: Place): Uint8Array | undefined {
-    if (place.position >= this.#goal || place.index < 0) return undefined;
+    if (place.position >= place.goal || place.index < 0) return undefined;
     const segment = this.#enter(place);
-    return segment?.view(place.position, Math.min(this.#goal, segment.end));
+    return segment?.view(place.position, Math.min(place.goal, segment.end));
   }
 
   /** A place has moved on. */
   arrived(place: Place): void {
     if (place.index < 0) return;
-    if (place.position < this.#goal) {
-      this.#enter(place);
-    } else if (place.round !== this.#round) {
-      place.round = this.#round;
-      if (place.segment?.next && place.position === place.segment.end) this.#enter(place);
-      if (place.isStuck) this.#unstick(place);
-      else this.#countDown();
-    }
+    if (place.position < place.goal || place.segment?.next) this.#enter(place);
+    if (place.position < place.goal) return;
+    if (place.isStuck) this.#unstick(place);
+    else if (place.isAwaited && place.round === this.#round) this.#countDown();
+    place.isAwaited = false;
   }
 
   #start(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#goal = this.#tail.end;
+    this.#begunAt = this.#tail.end;
     this.#round++;
     this.#waitingFor = Math.ceil((this.#places.length - this.#stuck) * roundQuorum);
-    this.#cursor = 0;
-    this.#turn(this.#round);
+    this.#left = this.#places.length;
+    if (!this.#isTurning) this.#turn();
   }
 
-  /** Wakes some places, then lets the event loop read before it goes on. */
-  #turn(round: number): void {
+  /** Comes by some places, then lets the event loop read before it goes on. */
+  #turn(): void {
+    this.#isTurning = true;
     const nowMs = this.#clock.now();
-    const end = Math.min(this.#cursor + roundWritesPerTurn, this.#places.length);
-    while (round === this.#round && this.#cursor < end) {
+    this.#left = Math.min(this.#left, this.#places.length);
+    for (let count = Math.min(this.#left, roundWritesPerTurn); count > 0; count--) {
+      if (this.#cursor >= this.#places.length) this.#cursor = 0;
       const place = this.#places[this.#cursor++]!;
-      place.writer.wake(place);
+      this.#left--;
+      this.#comeBy(place);
       if (!place.isStuck && place.writer.stalledMs(nowMs) > stuckMs) this.#stick(place);
     }
-    if (round !== this.#round) return;
-    if (this.#cursor < this.#places.length) this.#clock.turn(() => this.#turn(round));
+    this.#isTurning = this.#left > 0;
+    if (this.#isTurning) this.#clock.turn(() => this.#turn());
+  }
+
+  /** Has a place written all that is there now. */
+  #comeBy(place: Place): void {
+    const isFirst = place.round !== this.#round;
+    place.round = this.#round;
+    place.goal = this.#tail.end;
+    const isThere = place.position >= place.goal;
+    if (isFirst && !place.isStuck) {
+      place.isAwaited = !isThere;
+      if (isThere) this.#countDown();
+    }
+    if (!isThere) place.writer.wake(place);
   }
 
   #stick(place: Place): void {
     place.isStuck = true;
     this.#stuck++;
-    this.#countDown();
+    if (place.isAwaited) this.#countDown();
+    place.isAwaited = false;
   }
 
   #unstick(place: Place): void {
@@ -211,7 +234,7 @@ export class Rounds {
 
   #countDown(): void {
     this.#waitingFor--;
-    if (this.#waitingFor === 0 && this.#goal < this.#tail.end) this.#start();
+    if (this.#waitingFor === 0 && this.#begunAt < this.#tail.end) this.#start();
   }
 
   /** Who was in no segment gets into the one with its next bytes before that could be dropped. */

@@ -82,9 +82,14 @@ export class Writer {
 
   /** A source has something to be written. */
   wake(source: Source): void {
-    if (this.#closed || this.#source === source || this.#ready.includes(source)) return;
-    this.#ready.push(source);
-    this.#next();
+    if (this.#closed || this.#source === source) return;
+    if (this.isIdle) { // The usual case, and the one that has to be quick.
+      const view = source.view();
+      if (view) this.#write(view, source);
+    } else if (!this.#ready.includes(source)) {
+      this.#ready.push(source);
+      this.#next();
+    }
   }
 
   /** A source will be asked no more; a view of it that is under way is finished. */
@@ -175,10 +180,11 @@ export class Writer {
     this.#source = undefined;
     if (source) {
       source.written(this.#viewBytes);
-      // Control goes first, other rooms next; a room alone goes on at once.
-      if (!this.#ready.includes(source)) this.#ready.push(source);
+      this.wake(source); // Control goes first, other rooms next; a room alone goes on at once.
+      if (this.isIdle) this.#becameIdle();
+    } else {
+      this.#next();
     }
-    this.#next();
   };
 
   readonly #failed = (cause: unknown): void => {

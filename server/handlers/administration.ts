@@ -39,7 +39,7 @@ export async function admin(
   if (!user.key) {
     throw new ProtocolError("forbidden", "A guest of the original protocol has no key.");
   }
-  if (user.isAdmin === isOn) return {};
+  if (user.isAdmin === isOn && people.isKept(user)) return {};
   if (!isOn && actor.user && isLastAdmin(asked, user)) {
     throw new ProtocolError("forbidden", "You are the last admin. Make somebody else admin first.");
   }

@@ -7,15 +7,19 @@ import type { AskedInRoom } from "../asked.ts";
 /** Makes an invitation; its bytes are told once, here, and kept nowhere. */
 export async function invite(
   asked: AskedInRoom,
-  { forMs, uses }: Args<"invite">,
+  { forMs, uses, key: sealedKey }: Args<"invite">,
 ): Promise<Result<"invite">> {
-  const { actor, room, services: { invitations, clock } } = asked;
+  const { actor, room, services: { invitations, clock, address } } = asked;
   const untilMs = forMs === undefined ? undefined : clock.now() + forMs;
-  const terms = { room: room.id, by: actor.name, user: actor.user?.id, uses, untilMs };
+  const terms = { room: room.id, by: actor.name, user: actor.user?.id, uses, untilMs, sealedKey };
   const { secret, invitation, kept } = invitations.make(terms);
   const act = { act: "invite", value: invitation.id, ...optional("untilMs", untilMs) };
   await noted(asked, act, [kept], room);
-  return { invitation: secret, ...optional("untilMs", untilMs) };
+  return {
+    invitation: secret,
+    ...optional("untilMs", untilMs),
+    ...optional("address", address?.()),
+  };
 }
 
 /** Lists the invitations into a room. */

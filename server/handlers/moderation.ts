@@ -39,7 +39,7 @@ export async function role(
   if (!user.key) {
     throw new ProtocolError("forbidden", "A guest of the original protocol has no role.");
   }
-  if (membership.role === role) return {};
+  if (membership.role === role && hub.isKept(room, membership)) return {};
   if (!isSelf(asked, user)) mayActOn(asked, user);
   mayGive(asked, role);
   if (role !== "owner") mustLeaveAnOwner(asked, [user], true);

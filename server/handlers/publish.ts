@@ -4,7 +4,9 @@ import {
   contentEventsFrom,
   decodeCore,
   type Entry,
+  epochOf,
   messageIdOf,
+  partsOf,
   payloadStart,
   Proof,
 } from "../../protocol/entry.ts";
@@ -15,8 +17,10 @@ import { encodeControl, type Publish } from "../../protocol/message.ts";
 import { standingOf } from "../asked.ts";
 import type { PeopledRoom } from "../peopled_room.ts";
 import type { Member } from "../member.ts";
+import type { User } from "../people.ts";
 import { can } from "../roles.ts";
 import type { Publication } from "../room.ts";
+import type { Services } from "../services.ts";
 
 /** Puts what a member says into the room's log. A refusal names the message. */
 export function publish(member: Member, { room: id, core }: Publish): void {
@@ -34,6 +38,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     if (refusal.retryAfterMs === undefined) forgive(member, room, core);
     return refuse(member, core, refusal);
   }
+  const staleness = stalenessOf(room, core);
   const examine = refusal
     ? repetition(member, room, core, refusal)
     : examination(member, room, core);
@@ -41,13 +46,14 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     deviceId: member.person.deviceId,
     core,
     ...(examine && { examine }),
+    ...(staleness && { author: member, refusal: staleness }),
     onRepeated(seq) {
       forgive(member, room, core);
       member.send(encodeControl("stored", { room: id, messageId: messageIdOf(core), seq }));
     },
     onRefused(error) {
       if (error.retryAfterMs === undefined) forgive(member, room, core);
-      else owe(member, room, messageIdOf(core), number);
+      else owe(member, room, messageIdOf(core), number, error.code === "stale_epoch");
       refuse(member, core, error);
     },
   });
@@ -63,15 +69,32 @@ function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void 
  * Nothing more is taken in this room before this message comes again, or its session ends. Of several the
  * first counts: what was taken may be refused later than what came behind it.
  */
-function owe({ owed }: Member, room: PeopledRoom, messageId: Uint8Array, number: number): void {
+function owe(
+  { owed }: Member,
+  room: PeopledRoom,
+  messageId: Uint8Array,
+  number: number,
+  isStale = false,
+): void {
   if (number > (owed.get(room)?.number ?? Infinity)) return;
-  owed.set(room, { messageId: messageId.slice(), number });
+  owed.set(room, { messageId: messageId.slice(), number, isStale });
 }
 
 /** A message that will never be taken is not waited for. */
 function forgive(member: Member, room: PeopledRoom, core: Uint8Array): void {
   const owed = member.owed.get(room);
   if (owed && equal(owed.messageId, messageIdOf(core))) member.owed.delete(room);
+}
+
+/** What speaks against a sealed message at its turn: the log has reached another epoch than its own. */
+function stalenessOf({ group }: PeopledRoom, core: Uint8Array): Publication["refusal"] {
+  const epoch = group && epochOf(core);
+  if (!epoch) return undefined;
+  // It is waited for, as what comes too fast is: its author seals it again, and sends it again.
+  return () =>
+    group.isAt(epoch)
+      ? undefined
+      : new ProtocolError("stale_epoch", undefined, { retryAfterMs: 0 });
 }
 
 /** What speaks against a publish now. */
@@ -81,13 +104,25 @@ function refusalOf(
   core: Uint8Array,
   payloadAt: number,
 ): ProtocolError | undefined {
-  if (core[1] !== Proof.signature || core[2]! >= contentEventsFrom) {
-    return new ProtocolError("forbidden", "Only signed messages may be published here.");
-  }
-  if (core[2] === Content.reaction && core.length - payloadAt > reactionBytesMax) {
+  const unfit = unfitnessOf(room, core);
+  if (unfit) return new ProtocolError("forbidden", unfit);
+  const isShort = room.isSealed || core.length - payloadAt <= reactionBytesMax;
+  if (core[2] === Content.reaction && !isShort) {
     return new ProtocolError("too_large", "A reaction is an emoji or a short word.");
   }
   return silenceOf(member, room) ?? hurryOf(member, room, messageIdOf(core));
+}
+
+/** Why nobody may publish this in a room of its kind. */
+function unfitnessOf({ isSealed }: PeopledRoom, core: Uint8Array): string | undefined {
+  if (core[2] === Content.commit) return "A commit does not come as a message.";
+  const isVouchedFor = isSealed
+    ? core[1] === Proof.mls && epochOf(core) !== undefined
+    : core[1] === Proof.signature;
+  if (isVouchedFor && core[2]! < contentEventsFrom) return undefined;
+  return isSealed
+    ? "This room is sealed: only what its group has sealed may be published here."
+    : "Only signed messages may be published here.";
 }
 
 /** Why somebody may not write in a room at all. */
@@ -99,7 +134,16 @@ function silenceOf(member: Member, room: PeopledRoom): ProtocolError | undefined
     const text = `This room is for announcements. ${whoMay("moderator")}`;
     return new ProtocolError("forbidden", text);
   }
-  const mutedMs = (services.hub.membership(room, user)?.mutedUntilMs ?? 0) - services.clock.now();
+  return muteOf(services, user, room);
+}
+
+/** Why somebody may not write in a room who could otherwise. */
+export function muteOf(
+  { hub, clock }: Services,
+  user: User,
+  room: PeopledRoom,
+): ProtocolError | undefined {
+  const mutedMs = (hub.membership(room, user)?.mutedUntilMs ?? 0) - clock.now();
   if (mutedMs <= 0) return undefined;
   const text = mutedMs > 365 * 24 * 3600_000
     ? "You may read here, but not write: a moderator has muted you."
@@ -114,10 +158,11 @@ function hurryOf(
   messageId: Uint8Array,
 ): ProtocolError | undefined {
   const { publishes, owed } = member;
-  const waitedFor = owed.get(room)?.messageId;
+  const { messageId: waitedFor, isStale = false } = owed.get(room) ?? {};
   const isNext = !waitedFor || equal(waitedFor, messageId);
+  // The pause of a slow room was kept before it was sealed too late.
   const retryAfterMs = isNext
-    ? slownessOf(member, room) || publishes.tryTakeMessage(messageId)
+    ? !isStale && slownessOf(member, room) || publishes.tryTakeMessage(messageId)
     : publishes.waitMs();
   if (isNext && retryAfterMs === 0) {
     if (room.slowMs > 0) noteSaid(member, room);
@@ -158,13 +203,12 @@ function repetition(
 }
 
 /** Whether the log has this device's copy of a message. */
-async function isInLog(
-  { services: { store }, person }: Member,
+export async function isInLog(
+  { services: { store }, person }: Pick<Member, "services" | "person">,
   room: PeopledRoom,
   core: Uint8Array,
 ): Promise<boolean> {
-  const entry = await store.find(room.id, messageIdOf(core));
-  return entry !== undefined && equal(entry.deviceId, person.deviceId);
+  return await store.find(room.id, person.deviceId, messageIdOf(core)) !== undefined;
 }
 
 /** What has to be looked at in the log first: whose entry it is that is edited or deleted. */
@@ -177,11 +221,20 @@ function examination(
   if (content !== Content.edit && content !== Content.deletion) return undefined;
   const { target } = decodeCore(core);
   return async () => {
-    const entry = target && await member.services.store.find(room.id, target);
+    const entry = target && await entryAt(member, room, target);
     const found = effectOn(entry, content, member, room);
     const isRepeated = found instanceof ProtocolError && await isInLog(member, room, core);
     return isRepeated ? {} : found;
   };
+}
+
+function entryAt(
+  { services: { store } }: Member,
+  room: PeopledRoom,
+  target: Uint8Array,
+): Promise<Entry | undefined> {
+  const { deviceId, messageId } = partsOf(target);
+  return store.find(room.id, deviceId, messageId);
 }
 
 /** What an edit or a deletion does to an entry, or what speaks against it. */
@@ -195,6 +248,9 @@ function effectOn(
   if (!entry) return refused("What you mean is no longer kept here.");
   if (entry.core.content >= contentEventsFrom) {
     return refused("Nobody said this: it is the server's own account.");
+  }
+  if (entry.core.content === Content.commit) {
+    return refused("Nobody can follow this room any more without this commit: it stays.");
   }
   const author = services.people.behind(entry.deviceId);
   const isOwn = author && equal(author.userId, user.id);

@@ -57,8 +57,9 @@ export async function allow(
   if (!user.key) {
     throw new ProtocolError("forbidden", "A guest of the original protocol stays in the lobby.");
   }
-  if (room.allowed.has(mapKey(user.id))) return {};
-  if (room.allowed.size >= roomAllowedMax) throw new ProtocolError("too_many");
+  const isAllowed = room.allowed.has(mapKey(user.id));
+  if (isAllowed && hub.isKept(room)) return {};
+  if (!isAllowed && room.allowed.size >= roomAllowedMax) throw new ProtocolError("too_many");
   room.allowed.add(mapKey(user.id));
   await noted(asked, { act: "allow", whom: user.name }, [hub.changed(room)], room);
   return {};

@@ -2,32 +2,37 @@ import { mapKey } from "../../protocol/bytes.ts";
 import type { Args, Result, Role } from "../../protocol/command.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { historyCount, pageBytesMax } from "../../protocol/limits.ts";
-import { mustLeaveAnOwner } from "../moderation/acting.ts";
+import { nameFor } from "../hub.ts";
+import { isSelf, mustLeaveAnOwner } from "../moderation/acting.ts";
 import { fitting } from "../answer_rows.ts";
 import type { Asked, AskedInRoom } from "../asked.ts";
 import { banText } from "../moderation/bans.ts";
 import type { PeopledRoom } from "../peopled_room.ts";
 import type { User } from "../people.ts";
 
-/** The rooms that somebody may see: those that are for anyone, and their own. */
+/** The rooms that somebody may see: those that are for anyone, and their own. Of direct ones only the two. */
 export function rooms({ actor: { user }, services: { hub } }: Asked): Result<"rooms"> {
   const own = new Set(user && hub.roomsOf(user));
   const seen = [...hub.all()].filter((room) =>
-    !user || user.isAdmin || own.has(room) || room.access === "anyone"
+    own.has(room) || !room.direct && (!user || user.isAdmin || room.access === "anyone")
   );
   const rows = seen.map((room) => ({
-    name: room.name,
+    name: user ? nameFor(room, user) : room.name,
     topic: room.topic,
     members: room.isLobby ? room.presence.size : room.members.size,
     access: room.access,
+    sealed: room.isSealed,
     isJoined: own.has(room),
   }));
   return { rooms: fitting(rows), total: seen.length };
 }
 
 /** Lets somebody into a room, or makes it. */
-export async function join(asked: Asked, { name }: Args<"join">): Promise<Result<"join">> {
-  const { actor: { user, person }, services: { hub } } = asked;
+export async function join(
+  asked: Asked,
+  { name, open = false }: Args<"join">,
+): Promise<Result<"join">> {
+  const { actor: { user, person }, services: { hub, budgets } } = asked;
   if (!user || !person) throw new ProtocolError("forbidden", "Only a user can be in a room.");
   const known = hub.named(name);
   if (known && known.name !== name.normalize("NFKC").toLowerCase()) {
@@ -37,7 +42,8 @@ export async function join(asked: Asked, { name }: Args<"join">): Promise<Result
     );
   }
   if (known) mayComeIn(asked, known, user);
-  const room = known ?? await hub.create(name, user);
+  else budgets.spendRoom(user);
+  const room = known ?? await hub.create(name, user, !open);
   if (known) await hub.admit(known, user, person);
   // Others may have been faster meanwhile; of that they were told.
   if (hub.find(room.id) !== room || !hub.membership(room, user)) {
@@ -45,6 +51,28 @@ export async function join(asked: Asked, { name }: Args<"join">): Promise<Result
   }
   hub.welcome(room, user.id);
   return { room: hub.info(room, user), isNew: !known };
+}
+
+/** Lets two users into the room of the two, or makes it. */
+export async function direct(
+  asked: Asked,
+  { user: name }: Args<"direct">,
+): Promise<Result<"direct">> {
+  const { actor: { user, person }, services: { hub, people } } = asked;
+  if (!user || !person) throw new ProtocolError("forbidden", "Only a user can be in a room.");
+  const other = people.named(name);
+  const theirs = people.lastDeviceOf(other);
+  if (isSelf(asked, other)) throw new ProtocolError("forbidden", "That is you.");
+  if (!other.key || !user.key || !theirs) {
+    throw new ProtocolError("forbidden", "A guest of the original protocol stays in the lobby.");
+  }
+  const made = await hub.direct({ user, person }, { user: other, person: theirs });
+  const { room, isNew } = made;
+  if (hub.find(room.id) !== room || !hub.membership(room, user)) {
+    throw new ProtocolError("forbidden", "You left again, or are known here no more.");
+  }
+  for (const { id } of [user, other]) hub.welcome(room, id);
+  return { room: hub.info(room, user), isNew };
 }
 
 /** @throws {ProtocolError} banned; forbidden, where a room is for the invited */

@@ -33,12 +33,14 @@ export interface Invitation {
   uses: number | undefined;
   /** Undefined: it does not end by itself. */
   readonly untilMs: number | undefined;
+  /** Into a sealed room: the key by which its members know it. */
+  readonly sealedKey: Uint8Array | undefined;
   /** Users who have come by it: it lets nobody in a second time who left or was sent out. */
   readonly cameIn: Set<string>;
 }
 
 /** What somebody decides who makes an invitation. */
-export type Terms = Pick<Invitation, "room" | "by" | "user" | "uses" | "untilMs">;
+export type Terms = Pick<Invitation, "room" | "by" | "user" | "uses" | "untilMs" | "sealedKey">;
 
 /** Hex digits of the key that make an id. */
 const idChars = 10;
@@ -58,8 +60,9 @@ export class Invitations {
   /** Those that the store knows. */
   static async open(store: Store, clock: Clock): Promise<Invitations> {
     const invitations = new Invitations(store, clock);
-    for (const [key, { room, by, user, uses, untilMs }] of await loadRecords(store, "invitation")) {
-      invitations.#add({ key, room, by, user, uses, untilMs });
+    for (const [key, record] of await loadRecords(store, "invitation")) {
+      const { room, by, user, uses, untilMs, sealedKey } = record;
+      invitations.#add({ key, room, by, user, uses, untilMs, sealedKey });
     }
     for (const key of (await loadRecords(store, "invited")).keys()) {
       const [invitation = "", user = ""] = key.split(" ");
@@ -153,7 +156,9 @@ export class Invitations {
   }
 
   #add(given: Omit<Invitation, "id" | "cameIn">): Invitation {
-    const id = fromBase64Url(given.key).toHex().slice(0, idChars);
+    // Members of a sealed room know the key, and not the bytes: what they call it follows from that.
+    const named = given.sealedKey ? sha256(given.sealedKey) : fromBase64Url(given.key);
+    const id = named.toHex().slice(0, idChars);
     const invitation: Invitation = { ...given, id, cameIn: new Set() };
     this.#all.set(given.key, invitation);
     return invitation;
@@ -165,13 +170,14 @@ function keyOf(secret: Uint8Array): string {
   return toBase64Url(sha256(secret));
 }
 
-function toStored({ key, room, by, user, uses, untilMs }: Invitation): StoredRecord {
+function toStored({ key, room, by, user, uses, untilMs, sealedKey }: Invitation): StoredRecord {
   return toRecord("invitation", key, {
     room,
     by,
     ...(user && { user }),
     ...(uses !== undefined && { uses }),
     ...(untilMs !== undefined && { untilMs }),
+    ...(sealedKey && { sealedKey }),
   });
 }
 

@@ -163,11 +163,11 @@ export function erasedIn({ rows, firstSeq }: Block, seq: number): Uint8Array {
   return eraseRow(rows, skipRows(rows, seq - firstSeq));
 }
 
-/** The seqs of a block's entries that edit what has this message id. */
-export function editsIn({ rows, firstSeq, timeMs }: Block, messageId: Uint8Array): number[] {
+/** The seqs of a block's entries that edit what is named so (`refOf` in protocol/entry.ts). */
+export function editsIn({ rows, firstSeq, timeMs }: Block, ref: Uint8Array): number[] {
   return decodeRows(rows, firstSeq, timeMs).filter(({ core }) => {
     const edited = editedBy(core.bytes);
-    return edited && equal(edited, messageId);
+    return edited && equal(edited, ref);
   }).map(({ seq }) => seq);
 }
 
@@ -190,7 +190,10 @@ function upTo(block: Block, seq: number): Block {
 export function hashAfter(block: Block, seq: number): Uint8Array {
   if (seq === block.end.seq) return block.end.hash;
   const rows = block.rows.subarray(0, skipRows(block.rows, seq + 1 - block.firstSeq));
-  return decodeRows(rows, block.firstSeq, block.timeMs).reduce(chainEntry, block.before);
+  return decodeRows(rows, block.firstSeq, block.timeMs).reduce(
+    (hash, entry) => chainEntry(hash, entry),
+    block.before,
+  );
 }
 
 /** Where row number `count` begins. */

@@ -1,5 +1,5 @@
 import { mapKey } from "../../protocol/bytes.ts";
-import { chainStart, type Entry, messageIdOf } from "../../protocol/entry.ts";
+import { chainStart, type Entry, messageIdOf, refOf } from "../../protocol/entry.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import {
   type Block,
@@ -98,9 +98,10 @@ class Log implements KeptLog {
     const index = this.#indexOf(seq);
     const block = this.#blocks[index];
     if (!block) return;
-    const { messageId } = entryIn(block, seq).core;
+    const { deviceId, core: { messageId } } = entryIn(block, seq);
+    const ref = refOf(deviceId, messageId);
     this.#eraseAt(index, [seq]);
-    for (const [at, block] of this.#blocks.entries()) this.#eraseAt(at, editsIn(block, messageId));
+    for (const [at, block] of this.#blocks.entries()) this.#eraseAt(at, editsIn(block, ref));
   }
 
   #eraseAt(at: number, seqs: readonly number[]): void {
@@ -112,12 +113,10 @@ class Log implements KeptLog {
     }
   }
 
-  find(messageId: Uint8Array): Entry | undefined {
-    const id = mapKey(messageId);
-    let first = Infinity;
-    for (const ids of this.#seqs.values()) first = Math.min(first, ids.get(id) ?? Infinity);
-    const block = this.#blocks[this.#indexOf(first)];
-    return block && entryIn(block, first);
+  find(deviceId: Uint8Array, messageId: Uint8Array): Entry | undefined {
+    const seq = this.#seqs.get(mapKey(deviceId))?.get(mapKey(messageId));
+    const block = seq === undefined ? undefined : this.#blocks[this.#indexOf(seq)];
+    return block && entryIn(block, seq!);
   }
 
   /** Drops the oldest blocks down to about so many bytes; the newest is kept. */
@@ -204,7 +203,10 @@ export class MemoryStore implements Store {
       return Promise.resolve({ seqs, rows: new Uint8Array(), firstSeq, timeMs, end: log.end });
     }
     log.add({ ...layOut(fresh, firstSeq, timeMs, log.end.hash), keys });
-    for (const { erases } of fresh) if (erases !== undefined) log.erase(erases);
+    for (const { erases, records } of fresh) {
+      if (erases !== undefined) log.erase(erases);
+      if (records) this.#put(records);
+    }
     const { rows } = log.newest!;
     if (log.bytes > this.#bytesMax) log.shrink(0.9 * this.#bytesMax); // A tenth, so that it is rare.
     return Promise.resolve({ seqs, rows, firstSeq, timeMs, end: log.end });
@@ -223,8 +225,12 @@ export class MemoryStore implements Store {
     return Promise.resolve(readBefore(this.#log(roomId), before, count, bytesMax));
   }
 
-  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined> {
-    return Promise.resolve(this.#log(roomId).find(messageId));
+  find(
+    roomId: Uint8Array,
+    deviceId: Uint8Array,
+    messageId: Uint8Array,
+  ): Promise<Entry | undefined> {
+    return Promise.resolve(this.#log(roomId).find(deviceId, messageId));
   }
 
   end(roomId: Uint8Array): Promise<Cursor> {
@@ -241,13 +247,22 @@ export class MemoryStore implements Store {
   }
 
   put(records: readonly StoredRecord[]): Promise<void> {
+    this.#put(records);
+    return Promise.resolve();
+  }
+
+  #put(records: readonly StoredRecord[]): void {
     for (const { kind, key, value } of records) {
       let values = this.#records.get(kind);
       if (!values) this.#records.set(kind, values = new Map());
       if (value === null) values.delete(key);
       else values.set(key, value);
     }
-    return Promise.resolve();
+  }
+
+  record(kind: string, key: string): Promise<StoredRecord | undefined> {
+    const value = this.#records.get(kind)?.get(key);
+    return Promise.resolve(value === undefined ? undefined : { kind, key, value });
   }
 
   records(kind: string, after = ""): Promise<StoredRecord[]> {

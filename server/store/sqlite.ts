@@ -95,10 +95,13 @@ export class SqliteStore implements Store {
     submissions: readonly Submission[],
     nowMs: number,
   ): Promise<Appended> {
-    const erases = submissions.flatMap(({ erases }, index) =>
-      erases === undefined ? [] : [[index, erases] as const]
-    );
-    const ask = { room: mapKey(roomId), from: 0, to: 0, erases, nowMs };
+    const erases: [index: number, seq: number][] = [];
+    const records: [index: number, records: readonly StoredRecord[]][] = [];
+    for (const [index, submission] of submissions.entries()) {
+      if (submission.erases !== undefined) erases.push([index, submission.erases]);
+      if (submission.records) records.push([index, submission.records]);
+    }
+    const ask = { room: mapKey(roomId), from: 0, to: 0, erases, records, nowMs };
     return this.#ask("append", ask, rowsOf(submissions));
   }
 
@@ -116,8 +119,16 @@ export class SqliteStore implements Store {
     return this.#ask("readBack", { room: mapKey(roomId), before, count, bytesMax });
   }
 
-  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined> {
-    return this.#ask("find", { room: mapKey(roomId), messageId: messageId.slice() });
+  find(
+    roomId: Uint8Array,
+    deviceId: Uint8Array,
+    messageId: Uint8Array,
+  ): Promise<Entry | undefined> {
+    return this.#ask("find", {
+      room: mapKey(roomId),
+      deviceId: deviceId.slice(),
+      messageId: messageId.slice(),
+    });
   }
 
   end(roomId: Uint8Array): Promise<Cursor> {
@@ -143,6 +154,10 @@ export class SqliteStore implements Store {
 
   put(records: readonly StoredRecord[]): Promise<void> {
     return this.#ask("put", { records: [...records] });
+  }
+
+  record(kind: string, key: string): Promise<StoredRecord | undefined> {
+    return this.#ask("record", { kind, key });
   }
 
   records(kind: string, after = ""): Promise<StoredRecord[]> {

@@ -32,6 +32,8 @@ export interface Calls {
       readonly to: number;
       /** Which submission (by its index) erases which entry. */
       readonly erases: readonly (readonly [index: number, seq: number])[];
+      /** Which submission brings which records. */
+      readonly records: readonly (readonly [index: number, records: readonly StoredRecord[]])[];
       readonly nowMs: number;
     };
     readonly answer: Appended;
@@ -50,7 +52,11 @@ export interface Calls {
     readonly answer: EarlierPage | undefined;
   };
   find: {
-    readonly ask: { readonly room: string; readonly messageId: Uint8Array };
+    readonly ask: {
+      readonly room: string;
+      readonly deviceId: Uint8Array;
+      readonly messageId: Uint8Array;
+    };
     readonly answer: Entry | undefined;
   };
   end: { readonly ask: { readonly room: string }; readonly answer: Cursor };
@@ -64,6 +70,10 @@ export interface Calls {
   /** Clears up a step of what was dropped; whether there is more. */
   sweep: { readonly ask: Record<never, never>; readonly answer: boolean };
   put: { readonly ask: { readonly records: readonly StoredRecord[] }; readonly answer: void };
+  record: {
+    readonly ask: { readonly kind: string; readonly key: string };
+    readonly answer: StoredRecord | undefined;
+  };
   records: {
     readonly ask: { readonly kind: string; readonly after: string };
     readonly answer: StoredRecord[];

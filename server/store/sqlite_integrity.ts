@@ -73,5 +73,6 @@ function follows(
 ): boolean {
   const start = at ?? (firstSeq === 1 ? emptyEnd(roomId) : { seq: firstSeq - 1, hash: before });
   return firstSeq === start.seq + 1 && end.seq === start.seq + entries.length &&
-    equal(before, start.hash) && equal(entries.reduce(chainEntry, before), end.hash);
+    equal(before, start.hash) &&
+    equal(entries.reduce((hash, entry) => chainEntry(hash, entry), before), end.hash);
 }

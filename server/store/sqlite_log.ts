@@ -100,7 +100,6 @@ const texts = {
   addId:
     "INSERT INTO ids (room, message_id, device, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
   seqOf: "SELECT seq FROM ids WHERE room = ? AND message_id = ? AND device = ?",
-  find: "SELECT min(seq) AS seq FROM ids WHERE room = ? AND message_id = ?",
   deleteId: "DELETE FROM ids WHERE room = ? AND message_id = ? AND device = ?",
   addEdit: "INSERT INTO edits (room, target, seq) VALUES (?, ?, ?)",
   hasEdit: "SELECT 1 FROM edits WHERE room = ? AND target = ? AND seq = ?",
@@ -110,6 +109,7 @@ const texts = {
   put: "INSERT INTO records (kind, key, value) VALUES (?, ?, ?) " +
     "ON CONFLICT (kind, key) DO UPDATE SET value = excluded.value",
   deleteRecord: "DELETE FROM records WHERE kind = ? AND key = ?",
+  record: "SELECT value FROM records WHERE kind = ? AND key = ?",
   records: "SELECT key, value FROM records WHERE kind = ? AND key > ? ORDER BY key LIMIT ?",
   rooms: "SELECT number, id FROM rooms WHERE id IS NOT NULL",
   countIds: "SELECT count(*) AS count FROM ids WHERE room = ?",

@@ -58,6 +58,14 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (room, target, seq)
   ) STRICT, WITHOUT ROWID;
   `,
+  // A target names the device beside the message id, in rows too: what stands there was laid out
+  // otherwise, and is signed so. It goes; no version that wrote formats 1 and 2 was released.
+  `
+  DELETE FROM edits;
+  DELETE FROM ids;
+  DELETE FROM blocks;
+  DELETE FROM rooms;
+  `,
 ];
 
 /** What SQLite keeps of the file in memory. */

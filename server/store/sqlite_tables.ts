@@ -7,7 +7,7 @@
 
 import type { DatabaseSync } from "node:sqlite";
 import { fromMapKey, readU32 } from "../../protocol/bytes.ts";
-import { decodeRows, editedBy, type Entry, messageIdOf } from "../../protocol/entry.ts";
+import { decodeRows, editedBy, type Entry, messageIdOf, refOf } from "../../protocol/entry.ts";
 import { lengthBytes } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import {
@@ -48,10 +48,16 @@ export class SqliteTables {
     this.#logs.clear();
   }
 
-  append({ room, from, to, erases, nowMs }: Calls["append"]["ask"], rows: Uint8Array): Appended {
+  append(
+    { room, from, to, erases, records, nowMs }: Calls["append"]["ask"],
+    rows: Uint8Array,
+  ): Appended {
     const log = this.#logToAppend(room);
     const submissions = submissionsOf(rows.subarray(from, to));
     for (const [index, seq] of erases) submissions[index] = { ...submissions[index]!, erases: seq };
+    for (const [index, ofIt] of records) {
+      submissions[index] = { ...submissions[index]!, records: ofIt };
+    }
     const firstSeq = log.end.seq + 1;
     const { seqs, fresh } = this.#sort(log, submissions, firstSeq);
     const timeMs = Math.max(nowMs, log.end.timeMs);
@@ -60,6 +66,7 @@ export class SqliteTables {
     }
     const block = this.#eraseAll(log, fresh, layOut(fresh, firstSeq, timeMs, log.end.hash));
     this.#addBlock(log, block);
+    for (const { records } of fresh) if (records) this.put({ records });
     return { seqs, rows: block.rows, firstSeq, timeMs, end: block.end };
   }
 
@@ -71,9 +78,10 @@ export class SqliteTables {
     return readBefore(this.#log(room), before, count, bytesMax);
   }
 
-  find({ room, messageId }: Calls["find"]["ask"]): Entry | undefined {
+  find({ room, deviceId, messageId }: Calls["find"]["ask"]): Entry | undefined {
     const log = this.#log(room);
-    const seq = log.number && this.#sql.find.get(log.number, messageId)!.seq as number | null;
+    const found = log.number && this.#sql.seqOf.get(log.number, messageId, deviceId);
+    const seq = found ? found.seq as number : undefined;
     const block = seq ? log.blockOf(seq) : undefined;
     return block && entryIn(block, seq!);
   }
@@ -122,6 +130,11 @@ export class SqliteTables {
       if (value === null) this.#sql.deleteRecord.run(kind, encode(key));
       else this.#sql.put.run(kind, encode(key), encode(value));
     }
+  }
+
+  record({ kind, key }: Calls["record"]["ask"]): StoredRecord | undefined {
+    const found = this.#sql.record.get(kind, encode(key));
+    return found && { kind, key, value: decode(found.value as Uint8Array) };
   }
 
   records({ kind, after }: Calls["records"]["ask"]): StoredRecord[] {
@@ -176,9 +189,10 @@ export class SqliteTables {
   }
 
   /** The edits of an entry, which are to be erased: deleted again, it has none. */
-  #takeEdits({ number }: FileLog, { core: { messageId } }: Entry): number[] {
-    const seqs = this.#sql.editsOf.all(number!, messageId).map(({ seq }) => seq as number);
-    for (const edit of seqs) this.#sql.deleteEdit.run(number!, messageId, edit);
+  #takeEdits({ number }: FileLog, { deviceId, core: { messageId } }: Entry): number[] {
+    const ref = refOf(deviceId, messageId);
+    const seqs = this.#sql.editsOf.all(number!, ref).map(({ seq }) => seq as number);
+    for (const edit of seqs) this.#sql.deleteEdit.run(number!, ref, edit);
     return seqs;
   }
 

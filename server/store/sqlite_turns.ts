@@ -76,7 +76,8 @@ export class SqliteTurns {
     const outcomes = calls.map((call) => this.#do(call, rows));
     if (isWriting) {
       this.#db.exec("COMMIT");
-      this.#walBytes += commitBytes + calls.length * callBytes + 2 * rows.length;
+      const putBytes = calls.reduce((sum, call) => sum + putBytesOf(call), 0);
+      this.#walBytes += commitBytes + calls.length * callBytes + 2 * rows.length + putBytes;
     }
     return outcomes;
   }
@@ -129,6 +130,8 @@ export class SqliteTurns {
         return done(tables.sweep());
       case "put":
         return done(tables.put(call));
+      case "record":
+        return done(tables.record(call));
       case "records":
         return done(tables.records(call));
       case "backup":
@@ -145,6 +148,16 @@ export class SqliteTurns {
   #brokenOutcome(): Outcome {
     return { type: "broken", text: this.#broken! };
   }
+}
+
+/** What a call writes of records, about. */
+function putBytesOf(call: Call): number {
+  const records = call.type === "put"
+    ? call.records
+    : call.type === "append"
+    ? call.records.flatMap(([, records]) => records)
+    : [];
+  return records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0);
 }
 
 function done(answer: unknown): Outcome {

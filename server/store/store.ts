@@ -20,6 +20,8 @@ export interface Submission {
    * at: the server lets nobody but the author edit.
    */
   readonly erases?: number | undefined;
+  /** What is put in the same commit; nothing of it where the entry is a repetition. */
+  readonly records?: readonly StoredRecord[] | undefined;
 }
 
 /** What became of an append. */
@@ -105,8 +107,12 @@ export interface Store {
     count: number,
     bytesMax: number,
   ): Promise<EarlierPage | undefined>;
-  /** The first entry that is kept with this message id, whoever made it. */
-  find(roomId: Uint8Array, messageId: Uint8Array): Promise<Entry | undefined>;
+  /** The entry that this device gave this message id, if it is kept. */
+  find(
+    roomId: Uint8Array,
+    deviceId: Uint8Array,
+    messageId: Uint8Array,
+  ): Promise<Entry | undefined>;
   /** Where the log ends. */
   end(roomId: Uint8Array): Promise<Cursor>;
   /** Forgets the oldest entries, those of before a time; the newest is kept. How many went. */
@@ -115,6 +121,8 @@ export interface Store {
   drop(roomId: Uint8Array): Promise<void>;
   /** Keeps records, or forgets them. */
   put(records: readonly StoredRecord[]): Promise<void>;
+  /** One record. */
+  record(kind: string, key: string): Promise<StoredRecord | undefined>;
   /** The records of a kind behind a key, in the keys' order (as UTF-8): at most {@link recordsMax}. */
   records(kind: string, after?: string): Promise<StoredRecord[]>;
   /** Resolves when all that was asked for is done, and the store is closed. */

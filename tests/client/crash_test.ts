@@ -12,7 +12,8 @@ import { systemClock } from "../../cli/clock.ts";
 import { dialTcp } from "../../cli/tcp.ts";
 import { Content } from "../../protocol/entry.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
-import { serve, within } from "../hostile/served.ts";
+import { within } from "../fixtures/within.ts";
+import { serve } from "../hostile/served.ts";
 
 /** The steps after which something is on the disk. */
 const steps = ["say", "settle", "enter", "take", "reset", "read", "leave"] as const;

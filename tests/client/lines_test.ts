@@ -6,7 +6,7 @@ import { Lines } from "../../client/chat/lines.ts";
 import { render } from "../../client/chat/render.ts";
 import { isMention, isNews, RoomView, RoomViews } from "../../client/chat/room_views.ts";
 import { showArrival, showHappening, showLine } from "../../client/chat/show_room.ts";
-import { Content, decodeCore, encodeCore, Proof } from "../../protocol/entry.ts";
+import { Content, decodeCore, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 
 const alice = { deviceId: id(10), userId: id(11), name: "Alice" };
 const bob = { deviceId: id(20), userId: id(21), name: "Bob" };
@@ -19,16 +19,25 @@ interface Told extends Partial<Omit<ClientEntry, "core">> {
   readonly content?: number;
   readonly text?: string;
   readonly target?: number;
+  /** Somebody who gave this entry the message id of another. */
+  readonly copies?: number;
 }
 
 /** An entry by Alice; its message id is its seq. */
 function entry(seq: number, told: Told = {}): ClientEntry {
-  const { content = Content.text, text = `text ${seq}`, target, author = alice, ...rest } = told;
+  const {
+    content = Content.text,
+    text = `text ${seq}`,
+    target,
+    copies = seq,
+    author = alice,
+    ...rest
+  } = told;
   const core = decodeCore(encodeCore({
     proof: Proof.unverified,
     content,
-    messageId: id(seq),
-    ...(target !== undefined && { target: id(target) }),
+    messageId: id(copies),
+    ...(target !== undefined && { target: refOf(alice.deviceId, id(target)) }),
     payload: new TextEncoder().encode(text),
   }));
   return {
@@ -68,6 +77,16 @@ const cases: readonly [what: string, entries: readonly ClientEntry[], rows: read
   ["an edit known before its target", [edit(2, 1, "new"), entry(1)], ["[Alice]: new (edited)"]],
   ["a deletion", [entry(1), edit(2, 1, "new"), deletion(3, 1)], ["[Alice]: [deleted]"]],
   ["a deletion known before its target", [deletion(2, 1), entry(1)], ["[Alice]: [deleted]"]],
+  [
+    "a deletion of what somebody has copied the message id of",
+    [
+      entry(1, { author: bob, copies: 2 }),
+      entry(2),
+      deletion(3, 2),
+      entry(4, { author: bob, copies: 2 }),
+    ],
+    ["[Bob]: text 1", "[Alice]: [deleted]", "[Bob]: text 4"],
+  ],
   ["an edit after a deletion", [entry(1), deletion(2, 1), edit(3, 1, "x")], ["[Alice]: [deleted]"]],
   ["what was erased", [entry(1, { isErased: true })], ["[Alice]: [deleted]"]],
   ["a reaction", [entry(1), reaction(2, 1, "👍")], ["[Alice]: text 1 (👍 Bob)"]],

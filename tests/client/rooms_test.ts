@@ -1,102 +1,22 @@
 /** A client in several rooms, at a real server: what it reads, says, knows again, and leaves behind. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { ClientEntry, ClientEvent, ClientRoom } from "../../client/events.ts";
-import { Refused, shakeHands } from "../../client/handshake.ts";
-import { Client } from "../../client/reconnect.ts";
-import { systemClock } from "../../cli/clock.ts";
-import { dialTcp } from "../../cli/tcp.ts";
-import { Content } from "../../protocol/entry.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import type { ClientEntry } from "../../client/events.ts";
+import { Refused } from "../../client/handshake.ts";
+import { Content, refOf } from "../../protocol/entry.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
-import { serve, type Served, within } from "../hostile/served.ts";
+import { textOf, User } from "../fixtures/user.ts";
+import { serve } from "../hostile/served.ts";
 
 const rules = { publishBurst: 10_000, publishPerSecond: 10_000 };
-
-/** Somebody with a client. */
-class User implements AsyncDisposable {
-  readonly client: Client;
-  readonly events: ClientEvent[];
-  readonly running: Promise<void>;
-  readonly #watch: { onEvent: () => void };
-
-  private constructor(client: Client, events: ClientEvent[], watch: { onEvent: () => void }) {
-    this.client = client;
-    this.events = events;
-    this.#watch = watch;
-    this.running = client.run();
-  }
-
-  static async enter(server: Served, name: string, store = new MemoryClientStore()): Promise<User> {
-    const events: ClientEvent[] = [];
-    const watch = { onEvent: () => {} };
-    const dial = async () =>
-      await shakeHands(await dialTcp({ host: "127.0.0.1", port: server.port }), () => {});
-    const client = await Client.open({
-      dial,
-      login: { name, identity: await store.identity(name) },
-      clock: systemClock,
-      random: () => 0,
-      keep: (key) => store.profile(key, name),
-      onEvent(event) {
-        events.push(event);
-        watch.onEvent();
-      },
-    });
-    return new User(client, events, watch);
-  }
-
-  room(name: string): ClientRoom {
-    const found = this.client.rooms.find(({ info }) => info.name === name);
-    assert(found, `no room ${name}`);
-    return found;
-  }
-
-  /** Texts of a room, in the order shown; of all rooms where none is named. */
-  texts(name?: string): string[] {
-    return this.events.flatMap((event) =>
-      event.kind === "entries" && (name === undefined || event.room.info.name === name)
-        ? event.entries.filter(({ core }) => core.content < 128).map(textOf)
-        : []
-    );
-  }
-
-  async until(what: string, holds: () => boolean): Promise<void> {
-    await within(
-      new Promise<void>((resolve) => {
-        this.#watch.onEvent = () => holds() && resolve();
-        this.#watch.onEvent();
-      }),
-      what,
-    );
-  }
-
-  hears(text: string): Promise<void> {
-    return this.until(`to hear ${text}`, () => this.texts().includes(text));
-  }
-
-  async leave(): Promise<void> {
-    await this.client.delivered();
-    this.client.close();
-    await this.running;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.client.close();
-    await this.running;
-  }
-}
-
-function textOf({ core }: ClientEntry): string {
-  return new TextDecoder().decode(core.payload);
-}
 
 Deno.test("a client talks in several rooms; each has its own order, and events say which it is", async () => {
   await using server = await serve(rules);
   await using alice = await User.enter(server, "Alice");
   await using bob = await User.enter(server, "Bob");
-  const { room: team, isNew } = await alice.client.join("team");
+  const { room: team, isNew } = await alice.client.join("team", { open: true });
   assertEquals([isNew, team.info.role, alice.client.rooms.length], [true, "owner", 2]);
-  assertEquals((await bob.client.join("team")).isNew, false);
+  assertEquals((await bob.client.join("team", { open: true })).isNew, false);
   assertEquals(bob.client.rooms.map(({ info }) => info.name), ["lobby", "team"]);
   const lobby = alice.room("lobby");
   for (let at = 0; at < 10; at++) {
@@ -122,8 +42,8 @@ Deno.test("who leaves a room hears no more of it, and what could not be said the
   await using server = await serve(rules);
   await using alice = await User.enter(server, "Alice");
   await using bob = await User.enter(server, "Bob");
-  const { room: team } = await alice.client.join("team");
-  await bob.client.join("team");
+  const { room: team } = await alice.client.join("team", { open: true });
+  await bob.client.join("team", { open: true });
   await bob.client.part(team.id);
   const removed = bob.events.filter(({ kind }) => kind === "removed");
   assertEquals(removed, [
@@ -135,7 +55,7 @@ Deno.test("who leaves a room hears no more of it, and what could not be said the
   await alice.client.say(alice.room("lobby").id, "open");
   await bob.hears("open");
   assertEquals(bob.texts("team"), []);
-  await bob.client.join("team");
+  await bob.client.join("team", { open: true });
   await bob.hears("secret");
 });
 
@@ -144,8 +64,9 @@ Deno.test("what was missed in all rooms comes once, in order, and is known to be
   await using alice = await User.enter(server, "Alice");
   const store = new MemoryClientStore();
   const first = await User.enter(server, "Bob", store);
-  const { room: team } = await alice.client.join("team");
-  await first.client.join("team");
+  const { room: team } = await alice.client.join("team", { open: true });
+  await first.client.join("team", { open: true });
+  await first.client.command("who", {}, team.id); // Bob reads the room from here on.
   await alice.client.say(team.id, "one");
   await first.hears("one");
   first.client.seen(team.id);
@@ -205,8 +126,9 @@ Deno.test("an edit and a deletion change what is kept, here and at the others'",
   await using bob = await User.enter(server, "Bob");
   const { id } = alice.room("lobby");
   await bob.client.command("who", {}, id);
-  const first = await alice.client.say(id, "frist");
-  const second = await alice.client.say(id, "secret");
+  const { deviceId } = alice.client.welcome;
+  const first = refOf(deviceId, await alice.client.say(id, "frist"));
+  const second = refOf(deviceId, await alice.client.say(id, "secret"));
   await alice.client.delivered();
   await alice.client.say(id, "first", { content: Content.edit, target: first });
   await alice.client.say(id, "", { content: Content.deletion, target: second });

@@ -8,7 +8,7 @@ import { messageIdOf } from "../../protocol/entry.ts";
 import { type Cursor, encodeControl } from "../../protocol/message.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { author, dial, Liaison, lie, lobby, room, said } from "../hostile/liaison.ts";
-import { within } from "../hostile/served.ts";
+import { within } from "../fixtures/within.ts";
 
 /** A client, what it told, and the first event of a kind. */
 async function enter(port: number, store = new MemoryClientStore()) {

@@ -48,7 +48,7 @@ Deno.test("the folder of a store is its owner's only, and so are its files", asy
   await using home = new Home();
   const store = home.open();
   const profile = store.profile(server, "Alice");
-  profile.enter(room, "team", cursor(0));
+  profile.enter(room, "team", cursor(0), false);
   const modeOf = (path: string) => Deno.statSync(path).mode! & 0o777;
   assertEquals(modeOf(home.path), 0o700);
   const files = [...Deno.readDirSync(home.path)].filter(({ isFile }) => isFile);
@@ -146,13 +146,25 @@ Deno.test("a change that fails in the middle leaves all as it was", async () => 
   await using home = new Home();
   const store = home.open();
   const profile = store.profile(server, "Alice");
-  profile.enter(room, "team", cursor(0));
+  profile.enter(room, "team", cursor(0), false);
   const bad = { ...entry({ seq: 2 }), verified: undefined } as unknown as ReturnType<typeof entry>;
   assertThrows(() =>
-    profile.take({ room, entries: [entry({ seq: 1 }), bad], cursor: cursor(2), settled: [] })
+    profile.take({
+      room,
+      entries: [entry({ seq: 1 }), bad],
+      cursor: cursor(2),
+      settled: [],
+      isSealed: false,
+    })
   );
   assertEquals([profile.newest(room, 9), profile.rooms()[0]!.cursor.seq], [[], 0]);
-  profile.take({ room, entries: [entry({ seq: 1 })], cursor: cursor(1), settled: [] });
+  profile.take({
+    room,
+    entries: [entry({ seq: 1 })],
+    cursor: cursor(1),
+    settled: [],
+    isSealed: false,
+  });
   assertEquals(profile.newest(room, 9).length, 1);
   store.close();
 });
@@ -161,13 +173,14 @@ Deno.test("what was erased is in none of the store's files", async () => {
   await using home = new Home();
   const store = home.open();
   const profile = store.profile(server, "Alice");
-  profile.enter(room, "team", cursor(0));
+  profile.enter(room, "team", cursor(0), false);
   const take = (seq: number, text: string, content: number, target?: number) =>
     profile.take({
       room,
       entries: [entry({ seq, text, content, ...(target !== undefined && { target }) })],
       cursor: cursor(seq),
       settled: [],
+      isSealed: false,
     });
   take(1, "hidden treasure", Content.text);
   take(2, "", Content.deletion, 1);

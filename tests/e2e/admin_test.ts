@@ -35,7 +35,7 @@ Deno.test("an operator asks a running server, and is told what is wrong with a q
   const rooms = await admin(site, "rooms");
   assertEquals(
     rooms.out,
-    "name   topic  members  access  joined\nlobby  -      0        anyone  -\n",
+    "name   topic  members  access  sealed  joined\nlobby  -      0        anyone  -       -\n",
   );
   await Promise.all(mistakes.map(async ([args, code, told]) => {
     const run = await admin(site, ...args);

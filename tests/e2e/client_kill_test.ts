@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { storeFile } from "../../client/store/sqlite.ts";
+import { SqliteStore, storeFile } from "../../client/store/sqlite.ts";
 import { DatabaseSync } from "node:sqlite";
 import { decodeCore } from "../../protocol/entry.ts";
 import { Random } from "../simulation/random.ts";
@@ -53,13 +53,14 @@ class Victim {
     assertEquals(process.stderr.match(/error|nothing of this one is kept/g), null, process.stderr);
     this.shown.push(...linesOf(process));
     if (!this.#hasFile()) return;
-    using file = new DatabaseSync(this.#path(storeFile), { readOnly: true });
-    const tables = file.prepare("select 1 from sqlite_master where name = 'messages'").all();
-    if (tables.length === 0) return;
-    for (const row of file.prepare("select core from messages order by number").all()) {
-      const { payload } = decodeCore(row["core"] as Uint8Array);
-      this.owed.push(new TextDecoder().decode(payload));
+    const store = new SqliteStore(`${this.#site.folder}/${this.name}`);
+    for (const server of this.#servers()) {
+      const profile = store.profile(server, this.name);
+      for (const { core } of profile.messages()) {
+        this.owed.push(new TextDecoder().decode(decodeCore(core).payload));
+      }
     }
+    store.close();
   }
 
   /** A client that has nothing new to say is not killed before it has delivered all. */
@@ -88,6 +89,13 @@ class Victim {
       seqs: rows.map((row) => Number(row["seq"])),
       texts: rows.flatMap((row) => row["text"] === null ? [] : [String(row["text"])]),
     };
+  }
+
+  /** The keys of the servers that it knows. */
+  #servers(): Uint8Array[] {
+    using file = new DatabaseSync(this.#path(storeFile), { readOnly: true });
+    return file.prepare("select server from profiles").all()
+      .map((row) => row["server"] as Uint8Array);
   }
 
   /** It may be killed before it has begun. */

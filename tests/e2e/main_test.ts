@@ -6,7 +6,7 @@ const cases: readonly [args: string[], code: number, stdout: RegExp, stderr: Reg
   [[], 2, /^$/, /^Say which command\.\n\n.*\n\nUsage: broadcast COMMAND/],
   [["strat"], 2, /^$/, /^There is no command "strat"\./],
   [["toString"], 2, /^$/, /^There is no command "toString"\./],
-  [["--help"], 0, /start {5}run a server\n {2}connect {3}join a server/, /^$/],
+  [["--help"], 0, /start {6}run a server\n {2}connect {4}join a server/, /^$/],
   [["--version"], 0, /^broadcast \d+\.\d+\.\d+$/, /^$/],
   [["start", "--help"], 0, /--log-level [^]*Exit codes: 0 ended by a signal; 2 wrong usage/, /^$/],
   [["connect", "--help"], 0, /--link-file FILE [^]*Exit codes: 0 all is well; 2 wrong usage/, /^$/],

@@ -1,11 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type RunningServer, Site } from "./site.ts";
+import { person, Site } from "./site.ts";
 import { KEY, type Terminal } from "./terminal.ts";
-
-/** Somebody on a terminal, wide enough that nothing is wrapped. */
-function person(site: Site, server: RunningServer | string, name: string, ...args: string[]) {
-  return site.terminal(server, ["--name", name, "--home", name, ...args], { columns: 160 });
-}
 
 /** What is on the screen from a row on. */
 function rowsFrom({ rows }: Terminal, row: string | RegExp): string[] {
@@ -16,13 +11,24 @@ function rowsFrom({ rows }: Terminal, row: string | RegExp): string[] {
   return rows.slice(at);
 }
 
+Deno.test("a link made on the server's own machine says where others find the server", async () => {
+  await using site = await Site.open();
+  const server = await site.start("--link-host", "chat.example.org");
+  const alice = site.terminal(server, ["--name", "Alice", "--home", "a"]);
+  await alice.entered();
+  await alice.line("/join team --open");
+  await alice.prompts("team (open)>");
+  await alice.line("/invite 1d");
+  await alice.shows(new RegExp(`broadcast://chat\\.example\\.org:${server.port}#`));
+});
+
 Deno.test("a room is made, joined, talked in beside another, and marks what is new there", async () => {
   await using site = await Site.open();
   const server = await site.start("--publish-burst", "1000");
   const [alice, bob] = [person(site, server, "Alice"), person(site, server, "Bob")];
   await Promise.all([alice.entered(), bob.entered()]);
 
-  await alice.line("/join team");
+  await alice.line("/join team --open");
   await alice.shows("-- You are in team (open: the server can read this).");
   await alice.shows("-- You made this room, and are its owner. /invite makes a link for others.");
   await alice.prompts("team (open)>");
@@ -128,9 +134,9 @@ Deno.test("who was read is told, and who types is seen while they do", async () 
   const server = await site.start();
   const [alice, bob] = [person(site, server, "Alice"), person(site, server, "Bob")];
   await Promise.all([alice.entered(), bob.entered()]);
-  await alice.line("/join team");
+  await alice.line("/join team --open");
   await alice.prompts("team (open)>");
-  await bob.line("/join team");
+  await bob.line("/join team --open");
   await bob.prompts("team (open)>");
   await alice.line("read this");
   await bob.shows("[Alice]: read this");
@@ -154,9 +160,9 @@ Deno.test("moderation is shown, refusals say who may, and who is sent out talks 
   const server = await site.start();
   const [alice, bob] = [person(site, server, "Alice"), person(site, server, "Bob")];
   await Promise.all([alice.entered(), bob.entered()]);
-  await alice.line("/join team");
+  await alice.line("/join team --open");
   await alice.prompts("team (open)>");
-  await bob.line("/join team");
+  await bob.line("/join team --open");
   await bob.prompts("team (open)>");
   await bob.line("/kick Alice");
   await bob.shows("-- Only owners and moderators of this room may do that.");
@@ -179,14 +185,14 @@ Deno.test("moderation is shown, refusals say who may, and who is sent out talks 
   await bob.shows(
     "-- You are in no room now, so nothing was said. /switch ROOM goes to one of yours.",
   );
-  await bob.line("/join team");
+  await bob.line("/join team --open");
   await bob.prompts("team (open)>");
   await alice.line("/ban bob 1h spam");
   await alice.shows(/^-- Alice banned Bob until .*Z: spam$/);
   await bob.shows(
     /^-- You are no longer in team\. You are banned from team by Alice until .*: spam/,
   );
-  await bob.line("/join team");
+  await bob.line("/join team --open");
   await bob.shows(/^-- You are banned from team until .*: spam/);
   await alice.line("/bans");
   await alice.shows(/^-- Bob +Alice +spam +\d{4}-/);
@@ -200,7 +206,7 @@ Deno.test("an invitation's link brings a third into the room, from the first mom
   const server = await site.start();
   const alice = person(site, server, "Alice");
   await alice.entered();
-  await alice.line("/join team");
+  await alice.line("/join team --open");
   await alice.prompts("team (open)>");
   await alice.line("/access invited");
   await alice.shows("-- Alice lets in only who is invited or allowed");
@@ -227,7 +233,7 @@ Deno.test("the next day everything that was missed is there once, in order, behi
   const server = await site.start("--publish-burst", "1000");
   const bob = person(site, server, "Bob");
   await bob.entered();
-  await bob.line("/join team");
+  await bob.line("/join team --open");
   await bob.prompts("team (open)>");
   const before = person(site, server, "Alice", "--room", "team");
   await before.prompts("team (open)>");
@@ -282,6 +288,7 @@ Deno.test("a pipe talks in the room that it was told, and hears only that", asyn
     "r",
     "--room",
     "#team",
+    "--open",
     "--follow",
   );
   await reader.until("-- You are Reader in team (open).", "stderr");

@@ -70,6 +70,8 @@ export class Screen {
       case "\x1b[?7h":
         return void (this.#wraps = sequence.endsWith("h"));
       case "\x1b[H":
+      case "\x1b[?2004h": // What is pasted is marked: that changes nothing on the screen.
+      case "\x1b[?2004l":
         return;
       case "\x1b[2J":
         this.#rows = [[]];

@@ -12,6 +12,7 @@ const NEUTRAL_ENV = {
   CONNECTIONS_MAX: "200",
   BROADCAST_LINK: "",
   BROADCAST_NAME: "",
+  BROADCAST_PASSPHRASE: "",
   DATA: "",
   NO_COLOR: "",
   PORT: "",
@@ -77,6 +78,12 @@ export class Site implements AsyncDisposable {
     const command = this.#command("connect", [target(to), ...args], options);
     const process = this.#options(options.env);
     return this.#keep(new Terminal([Deno.execPath(), ...command], columns, process));
+  }
+
+  /** A command on a terminal. */
+  runOnTerminal(command: string, args: readonly string[]): Terminal {
+    const all = this.#command(command, args, {});
+    return this.#keep(new Terminal([Deno.execPath(), ...all], 80, this.#options()));
   }
 
   /** What a person types who has just cloned the project, on a terminal; in the project's folder. */
@@ -149,6 +156,11 @@ export class Site implements AsyncDisposable {
           write: [data, file, `${file}.new`],
           net: [unix],
         };
+      case "passphrase": {
+        const home = valueOf(args, "--home", "home");
+        const files = ["--passphrase-file", "--new-file"].map((flag) => valueOf(args, flag, home));
+        return { read: [home, ...files], write: [home], net: [] };
+      }
       case "restore":
         return { read: [data, file], write: [data], net: [] };
       default:
@@ -175,7 +187,7 @@ function valueOf(args: readonly string[], flag: string, fallback: string): strin
 }
 
 function hostAndPort([link = ""]: readonly string[]): string {
-  return link.replace(/^broadcast:\/\//, "").replace(/#.*/, "").replace(/^:/, "127.0.0.1:");
+  return link.replace(/^broadcast:\/\//, "").replace(/[#\/].*/, "").replace(/^:/, "127.0.0.1:");
 }
 
 function withPort(args: readonly string[]): string[] {
@@ -184,4 +196,14 @@ function withPort(args: readonly string[]): string[] {
 
 function target(to: RunningServer | string): string {
   return typeof to === "string" ? to : `127.0.0.1:${to.port}`;
+}
+
+/** Somebody on a terminal, wide enough that nothing is wrapped but links. */
+export function person(
+  site: Site,
+  server: RunningServer | string,
+  name: string,
+  ...args: string[]
+): Terminal {
+  return site.terminal(server, ["--name", name, "--home", name, ...args], { columns: 160 });
 }

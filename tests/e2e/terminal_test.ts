@@ -102,6 +102,45 @@ Deno.test("lines pasted at once are all said, in order", async () => {
   assertEquals(shown, lines.map((line) => `[Alice]: ${line}`));
 });
 
+Deno.test("many pasted lines are sent only when somebody says so, and a few at once", async () => {
+  await using site = await Site.open();
+  const server = await site.start("--publish-burst", "1000");
+  const reader = site.connect(server, "--name", "Reader", "--home", "r", "--follow");
+  await reader.until("You are", "stderr");
+  const alice = site.terminal(server, ["--name", "Alice", "--home", "a"]);
+  await alice.entered();
+  const paste = (text: string) => alice.type(`\x1b[200~${text}\x1b[201~`);
+  const many = (word: string) => Array.from({ length: 40 }, (_, at) => `${word} ${at}\r`).join("");
+
+  await paste("one\rtwo\r");
+  await alice.shows("[Alice]: two");
+  await alice.type("half ");
+  await paste("a line");
+  await alice.prompts("lobby (open)> half a line");
+  await alice.type(KEY.ctrlU);
+
+  await paste(`${many("secret")}and the start of a line`);
+  await alice.prompts("Send 40 lines? [y/N]");
+  await reader.line("still there?");
+  await alice.shows("[Reader]: still there?");
+  await alice.prompts("Send 40 lines? [y/N]");
+  await alice.line("");
+  await alice.shows("-- None of it was sent.");
+  await alice.prompts("lobby (open)> and the start of a line");
+  await alice.type(KEY.ctrlU);
+
+  await paste(many("y"));
+  await alice.prompts("Send 40 lines? [y/N]");
+  await paste("y\r");
+  await alice.prompts("Send 41 lines? [y/N]");
+  await alice.line("y");
+  await alice.shows("[Alice]: y");
+  await alice.line("done");
+  await reader.until("[Alice]: done\n");
+  const wanted = [..."one,two".split(","), ...many("y").split("\r").slice(0, -1), "y", "done"];
+  assertEquals(reader.stdout, wanted.map((line) => `[Alice]: ${line}\n`).join(""));
+});
+
 Deno.test("NO_COLOR, a dumb terminal and --plain are plain: no escape sequence at all", async () => {
   await using site = await Site.open();
   const server = await site.start();
@@ -115,6 +154,7 @@ Deno.test("NO_COLOR, a dumb terminal and --plain are plain: no escape sequence a
     const client = site.terminal(server, ["--home", name, ...args], { env });
     await client.prompts("Enter your username:");
     await client.line(name);
+    await client.shows("-- You are in lobby (open: the server can read this).");
     await client.shows(new RegExp(`^-- You are ${name}\\.`));
     await client.line(`/me is plain`);
     await client.line("/who");

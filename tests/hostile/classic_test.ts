@@ -3,7 +3,8 @@ import { sealClassicFrame } from "../../crypto/classic_frame.ts";
 import { type Bytes, concat, writeU32 } from "../../protocol/bytes.ts";
 import { classicPrompt, classicRefusals, encodeClassicFrame } from "../../protocol/classic.ts";
 import { join, Peer, publishMessage, Wire } from "./peer.ts";
-import { enter, fastClock, hostile, serve, type Served, within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
+import { enter, fastClock, hostile, serve, type Served } from "./served.ts";
 
 const fast = { publishBurst: 1e9, publishPerSecond: 1e9, bytesPerSecond: 1e9 };
 

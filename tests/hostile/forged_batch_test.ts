@@ -24,7 +24,8 @@ import {
 } from "../../protocol/message.ts";
 import { dialTcp } from "../../cli/tcp.ts";
 import { type Insider, join } from "./peer.ts";
-import { hostile, within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
+import { hostile } from "./served.ts";
 
 type Member = Insider & { readonly attach: Control<"attach"> };
 

@@ -55,6 +55,7 @@ export const lobby: RoomInfo = {
   access: "anyone",
   slowMs: 0,
   isAnnounce: false,
+  direct: false,
 };
 export const roomKey = new Uint8Array(32).fill(2);
 export const channel = 1;

@@ -4,7 +4,8 @@ import { type Bytes, concat, writeU32 } from "../../protocol/bytes.ts";
 import { classicPrompt } from "../../protocol/classic.ts";
 import { encodeControl } from "../../protocol/message.ts";
 import { type Insider, logIn, loginMessage, Peer, Wire } from "./peer.ts";
-import { enter, fastClock, hostile, serve, within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
+import { enter, fastClock, hostile, serve } from "./served.ts";
 
 function lengthOf(length: number): Bytes {
   const bytes = new Uint8Array(4);

@@ -47,7 +47,7 @@ import {
   said,
 } from "./liaison.ts";
 import type { Wire } from "./peer.ts";
-import { within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
 
 const evil = "\x1b[2J\x1b]0;owned\x07\u202eevil";
 

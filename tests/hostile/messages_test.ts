@@ -6,7 +6,8 @@ import { encodeCore, encodeCoreHead, Proof, signedFields } from "../../protocol/
 import { frameMessagesMax } from "../../protocol/limits.ts";
 import { encodeBatch, encodeControl, encodePublish } from "../../protocol/message.ts";
 import { askWho, type Insider, join, logIn, publishMessage } from "./peer.ts";
-import { hostile, within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
+import { hostile } from "./served.ts";
 
 /** A message of any kind and body. */
 function message(kind: number, body: string | Uint8Array): Bytes {

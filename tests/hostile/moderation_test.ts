@@ -15,7 +15,8 @@ import { drainGraceMs } from "../../protocol/limits.ts";
 import { type Control, encodeControl } from "../../protocol/message.ts";
 import { Wire as MemoryWire } from "../fixtures/memory_link.ts";
 import { type Insider, join, logIn, loginMessage, Peer, Wire } from "./peer.ts";
-import { fastClock, serve, type Served, within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
+import { fastClock, serve, type Served } from "./served.ts";
 
 const remote = "203.0.113.7:4711";
 
@@ -66,7 +67,7 @@ async function ask(
 
 /** A new room of somebody's. */
 async function makeRoom(owner: Insider, name: string): Promise<string> {
-  const { room } = await ask(owner, "join", { name });
+  const { room } = await ask(owner, "join", { name, open: true });
   return (room as { id: string }).id;
 }
 

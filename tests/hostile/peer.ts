@@ -27,7 +27,7 @@ import {
   encodePublish,
   type Message,
 } from "../../protocol/message.ts";
-import { within } from "./served.ts";
+import { within } from "../fixtures/within.ts";
 
 /** A bare connection. */
 export class Wire implements Disposable {

@@ -17,15 +17,14 @@ import type { Rules } from "../../server/door/reception.ts";
 import { Server } from "../../server/server.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
 import { acceptLoop, dialTcp } from "../../cli/tcp.ts";
+import type { Place } from "../fixtures/user.ts";
+import { within } from "../fixtures/within.ts";
 
 /** What an operator gets who decides nothing. */
 export const defaults = loadConfig({ flags: {}, env: {}, file: {} });
 
-/** Nothing in these tests takes so long unless it hangs. */
-const hangMs = 10_000;
-
 /** A server that somebody is about to attack. */
-export interface Served extends AsyncDisposable {
+export interface Served extends Place, AsyncDisposable {
   readonly port: number;
   readonly server: Server;
   /** Its identity key. */
@@ -73,8 +72,11 @@ export async function serve(
     systemClock,
     (link) => server.accept(remote === undefined ? link : { ...link, remote }),
   );
+  const { port } = listener.addr;
   return {
-    port: listener.addr.port,
+    dial: () => dialTcp({ host: "127.0.0.1", port }),
+    clock: systemClock,
+    port,
     server,
     identity: identity.publicKey,
     invitation,
@@ -224,15 +226,4 @@ export function fastClock(times: number): Clock {
     timer: (ms, act) => systemClock.timer(ms / times, act),
     turn: systemClock.turn,
   };
-}
-
-/** The promise's value; fails when it takes as long as only something that hangs does. */
-export async function within<T>(promise: Promise<T>, what: string, ms = hangMs): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`Waited ${ms} ms for ${what}`)), ms);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

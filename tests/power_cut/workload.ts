@@ -5,7 +5,7 @@
  */
 
 import { concat, writeU32 } from "../../protocol/bytes.ts";
-import { chainStart, Content, encodeCore, Proof } from "../../protocol/entry.ts";
+import { chainStart, Content, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 import type { Store } from "../../server/store/store.ts";
 import { numbered } from "../fixtures/bytes.ts";
 import { Random } from "../simulation/random.ts";
@@ -27,6 +27,11 @@ export function steps(seed: number, count: number): Step[] {
     writeU32(id, 0, number);
     return concat([id, numbered(12)]);
   };
+  const recordOf = () => ({
+    kind: "k",
+    key: `${some(20)}`,
+    value: some(4) === 0 ? null : "v".repeat(some(500)),
+  });
   const say = () => {
     number++;
     const isEdit = some(4) === 0;
@@ -34,11 +39,12 @@ export function steps(seed: number, count: number): Step[] {
       proof: Proof.unverified,
       content: isEdit ? Content.edit : Content.text,
       messageId: idOf(number),
-      ...(isEdit && { target: idOf(1 + some(number)) }),
+      ...(isEdit && { target: refOf(devices[some(2)]!, idOf(1 + some(number))) }),
       payload: numbered(some(10) === 0 ? some(20_000) : some(300), number),
     });
     const erases = some(10) === 0 ? 1 + some(100) : undefined;
-    return { deviceId: devices[some(2)]!, core, erases };
+    const records = some(10) === 0 ? [recordOf()] : undefined;
+    return { deviceId: devices[some(2)]!, core, erases, records };
   };
   return Array.from({ length: count }, (_, at): Step => {
     const timeMs = nowMs + at * 10;
@@ -50,11 +56,7 @@ export function steps(seed: number, count: number): Step[] {
       room,
       said: Array.from({ length: 1 + some(5) }, say),
     }));
-    const records = Array.from({ length: some(3) }, () => ({
-      kind: "k",
-      key: `${some(20)}`,
-      value: some(4) === 0 ? null : "v".repeat(some(500)),
-    }));
+    const records = Array.from({ length: some(3) }, recordOf);
     return (store) =>
       Promise.all([
         ...appends.map(({ room, said }) => store.append(room, said, timeMs)),

@@ -11,6 +11,7 @@ import {
   encodeCore,
   encodeCoreHead,
   type Entry,
+  epochOf,
   eraseRow,
   messageIdOf,
   payloadHashOf,
@@ -32,7 +33,7 @@ const draft = fc.record({
   proof: fc.constantFrom(...Object.values(Proof)),
   content: fc.integer({ min: 0, max: 255 }),
   messageId: id,
-  target: id,
+  target: anyBytes(32),
   epoch: fc.record({ generation: u32, epoch: fc.nat(Number.MAX_SAFE_INTEGER) }),
   payload: anyBytes(0, 200),
 }, { requiredKeys: ["proof", "content", "messageId", "payload"] }) as fc.Arbitrary<Draft>;
@@ -75,6 +76,7 @@ Deno.test("a core comes out as it went in", () => {
     assertEquals([version, found, same], [1, signature, bytes]);
     assertEquals(signed, encodeCoreHead(draft));
     assertEquals(messageIdOf(bytes), draft.messageId);
+    assertEquals(epochOf(bytes), draft.epoch);
     assertEquals(payloadStart(bytes), payloadAt);
   }));
 });

@@ -33,6 +33,7 @@ const person = some({
   deviceId: id,
   userId: id,
   name,
+  userKey: key,
   keys: fc.record({ user: key, device: key, certificate: signature }),
 }, ["deviceId", "userId", "name"]);
 
@@ -45,6 +46,7 @@ const roomInfo = fc.record({
   access: fc.constantFrom(...accesses),
   slowMs: count,
   isAnnounce: fc.boolean(),
+  direct: fc.boolean(),
 });
 
 /** What each control message may hold. */

@@ -10,6 +10,8 @@ import {
   invitesPerMinute,
   joinsBurst,
   joinsPerMinute,
+  takesBurst,
+  takesPerMinute,
 } from "../../protocol/limits.ts";
 import { TokenBucket } from "../../server/bucket.ts";
 import { AddressBudgets } from "../../server/budgets.ts";
@@ -86,6 +88,7 @@ const budgets: readonly [CommandName, Record<string, unknown>, burst: number, pe
     ["history", {}, historyBurst, historyPerMinute],
     ["invite", {}, invitesBurst, invitesPerMinute],
     ["topic", { text: "tea" }, actsBurst, actsPerMinute],
+    ["take", { user: "Olga" }, takesBurst, takesPerMinute],
   ];
 
 for (const [command, args, burst, perMinute] of budgets) {

@@ -14,7 +14,15 @@ const room = numbered(16, 1);
 const olga = numbered(16, 2);
 
 function terms(given: Partial<Terms> = {}): Terms {
-  return { room, by: "Olga", user: olga, uses: undefined, untilMs: undefined, ...given };
+  return {
+    room,
+    by: "Olga",
+    user: olga,
+    uses: undefined,
+    untilMs: undefined,
+    sealedKey: undefined,
+    ...given,
+  };
 }
 
 async function open(store = new MemoryStore(1e6), clock = new FakeClock()) {

@@ -55,6 +55,41 @@ for (const [command, args, look] of asked) {
   });
 }
 
+/** What is done already, as far as memory goes, when it is asked for again. */
+const repeated: readonly [
+  command: string,
+  args: Record<string, unknown>,
+  look: (core: Core, max: Somebody) => unknown,
+][] = [
+  ["role", { user: "Max", role: "reader" }, rolesOf],
+  ["admin", { user: "Max", isOn: true }, (core) => core.services.people.find("Max")?.isAdmin],
+  ["allow", { user: "Max" }, ({ services: { hub } }) => hub.named("team")!.allowed.size],
+];
+
+for (const [command, args, look] of repeated) {
+  Deno.test(`what is asked for again after a full disk refused it is done only when it is kept: ${command}`, async () => {
+    const store = new FillingStore(new MemoryStore(1e7));
+    using core = await Core.open(store);
+    const [olga, max] = [core.somebody("Olga"), core.somebody("Max")];
+    olga.user.isAdmin = true;
+    const room = await core.room("team", olga, [[max, "member"]]);
+    await core.services.people.setAdmin(max.user, false);
+    const ask = () => core.ask(olga, command, args, command === "admin" ? undefined : room);
+    store.isFull = true;
+    await assertRejects(ask, StoreFullError);
+    await assertRejects(ask, StoreFullError, undefined, "again");
+    store.isFull = false;
+    await ask();
+    using again = await Core.open(store);
+    assertEquals(look(again, max), look(core, max));
+    await room.flushed();
+    const { seq } = await store.end(room.id);
+    await ask();
+    await room.flushed();
+    assertEquals((await store.end(room.id)).seq, seq, "Nothing is to be told of it.");
+  });
+}
+
 /** Who is put into a room while the disk is full, and what they then ask for. */
 for (const [what, name] of [["a new room", "new"], ["a room", "team"]] as const) {
   Deno.test(`nobody is in ${what} whom a full disk could not keep there`, async () => {

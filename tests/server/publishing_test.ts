@@ -1,45 +1,15 @@
 import { assertEquals } from "@std/assert";
-import { Content, encodeCore, Proof } from "../../protocol/entry.ts";
-import { decodeMessages } from "../../protocol/message.ts";
+import { Content, decodeRows, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 import { publish } from "../../server/handlers/publish.ts";
-import type { Member } from "../../server/member.ts";
 import type { PeopledRoom } from "../../server/peopled_room.ts";
 import { PublishBudget } from "../../server/publish_budget.ts";
-import { Writer } from "../../server/fanout/writer.ts";
 import { numbered } from "../fixtures/bytes.ts";
-import { Core, type Somebody } from "../fixtures/core.ts";
-import { Wire } from "../fixtures/memory_link.ts";
+import { Core } from "../fixtures/core.ts";
+import { type Session, session } from "../fixtures/session.ts";
 
-/** A session of somebody's that reads some rooms, and what it was told. */
-interface Session extends Member {
-  readonly told: string[];
-}
-
-/** @param publishes shared by the sessions of a user */
-function session(
-  { services, clock }: Core,
-  { user, person, remote }: Somebody,
-  rooms: readonly PeopledRoom[],
-  publishes = new PublishBudget(clock, 1, 100),
-): Session {
-  const told: string[] = [];
-  const seal = (messages: Uint8Array) => Promise.resolve([messages]);
-  return {
-    ...{ services, user, person: person!, remote, publishes, told },
-    rooms: new Set(rooms),
-    owed: new Map(),
-    published: 0,
-    writer: new Writer(new Wire("session").near, seal, clock, () => {}),
-    typedMs: 0,
-    isLeaving: false,
-    send(bytes) {
-      for (const message of decodeMessages(bytes)) {
-        told.push(message.type === "error" ? message.code : message.type);
-      }
-    },
-    end() {},
-    fail() {},
-  };
+/** What somebody said by a number. */
+function saidBy({ person }: Session, id: number): Uint8Array {
+  return refOf(person.deviceId, numbered(16, id));
 }
 
 /** Says something; what the room's log has of it afterwards, and what the session was told. */
@@ -47,18 +17,17 @@ async function say(
   member: Session,
   room: PeopledRoom,
   id: number,
-  { content = Content.text, text = "hello", target = -1 }: {
+  { content = Content.text, text = "hello", target }: {
     content?: number;
     text?: string;
-    target?: number | Uint8Array;
+    target?: Uint8Array;
   } = {},
 ): Promise<string> {
-  const at = typeof target === "number" ? numbered(16, target) : target;
   const core = encodeCore({
     proof: Proof.signature,
     content,
     messageId: numbered(16, id),
-    ...(target !== -1 && { target: at }),
+    ...(target && { target }),
     payload: new TextEncoder().encode(text),
   }, new Uint8Array(64));
   const { store } = member.services;
@@ -103,7 +72,7 @@ for (const [command, args, told] of silences) {
     using _ = core;
     assertEquals(await say(max, team, 1), "kept");
     assertEquals(await say(max, lobby, 2), "kept");
-    const edit = { content: Content.edit, target: 99 };
+    const edit = { content: Content.edit, target: saidBy(max, 99) };
     assertEquals(await say(max, team, 3, edit), "forbidden");
     await ask(command, args);
     if (command === "slow") assertEquals(await say(max, team, 4), "kept");
@@ -119,13 +88,31 @@ Deno.test("what was deleted is not brought back by an edit", async () => {
   using _ = core;
   assertEquals(await say(max, team, 1, { text: "spam" }), "kept");
   assertEquals(
-    await say(olga, team, 2, { content: Content.deletion, target: 1, text: "" }),
+    await say(olga, team, 2, { content: Content.deletion, target: saidBy(max, 1), text: "" }),
     "kept",
   );
   assertEquals(
-    await say(max, team, 3, { content: Content.edit, target: 1, text: "spam" }),
+    await say(max, team, 3, { content: Content.edit, target: saidBy(max, 1), text: "spam" }),
     "forbidden",
   );
+});
+
+Deno.test("who says something by another's message id shields nothing", async () => {
+  const { core, olga, max, team } = await scene();
+  using _ = core;
+  const erased = async () => {
+    const { seq } = await core.store.end(team.id);
+    const { rows, firstSeq } = (await core.store.readBack(team.id, seq + 1, 9, 10_000))!;
+    return decodeRows(rows, firstSeq, 0).filter(({ isErased }) => isErased)
+      .map(({ deviceId }) => deviceId);
+  };
+  assertEquals(await say(olga, team, 1, { text: "a decoy" }), "kept");
+  assertEquals(await say(max, team, 1, { text: "spam" }), "kept");
+  assertEquals(
+    await say(olga, team, 2, { content: Content.deletion, target: saidBy(max, 1), text: "" }),
+    "kept",
+  );
+  assertEquals(await erased(), [max.person.deviceId]);
 });
 
 Deno.test("nobody deletes what the server says of a room", async () => {
@@ -135,8 +122,9 @@ Deno.test("nobody deletes what the server says of a room", async () => {
   await team.flushed();
   const { seq } = await core.store.end(team.id);
   const { rows } = (await core.store.readBack(team.id, seq + 1, 1, 1000))!;
-  const id = rows.subarray(4 + 4 + 16 + 4, 4 + 4 + 16 + 4 + 16);
-  const deletion = { content: Content.deletion, target: id, text: "" };
+  const [event] = decodeRows(rows, seq, 0);
+  const target = refOf(event!.deviceId, event!.core.messageId);
+  const deletion = { content: Content.deletion, target, text: "" };
   assertEquals(await say(olga, team, 1, deletion), "forbidden");
 });
 

@@ -1,7 +1,18 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { type Command, type CommandName, commands, type May } from "../../protocol/command.ts";
+import { toBase64Url } from "../../protocol/bytes.ts";
+import { encodeCommit } from "../../protocol/commit.ts";
+import { Content, encodeCore, Proof } from "../../protocol/entry.ts";
+import { sha256 } from "../../protocol/hash.ts";
+import {
+  type Command,
+  type CommandName,
+  commands,
+  isTyped,
+  type May,
+} from "../../protocol/command.ts";
 import type { Actor } from "../../server/asked.ts";
 import type { Standing } from "../../server/roles.ts";
+import { numbered } from "../fixtures/bytes.ts";
 import { codeOf, Core, operator, refusalOf } from "../fixtures/core.ts";
 
 /** Who gives a command: what they are in the room, or the operator, who is not a user. */
@@ -17,6 +28,29 @@ const askers: readonly Asker[] = [
   "admin",
   "operator",
 ];
+
+/** An object, and a room's first commit. */
+const object = { hash: toBase64Url(sha256(Uint8Array.of(1, 2, 3))), at: 0 };
+const firstCommit = {
+  core: toBase64Url(encodeCore({
+    proof: Proof.signature,
+    content: Content.commit,
+    messageId: numbered(16),
+    epoch: { generation: 0, epoch: 0 },
+    payload: encodeCommit({ mls: numbered(40) }),
+  }, new Uint8Array(64))),
+  groupInfo: object.hash,
+  generation: 0,
+  epoch: 1,
+  welcomes: [],
+};
+
+const knocking = toBase64Url(encodeCore({
+  proof: Proof.signature,
+  content: Content.knock,
+  messageId: numbered(16),
+  payload: numbered(40),
+}, new Uint8Array(64)));
 
 /** Every command: who may give it, and arguments with which it works. A new command belongs here. */
 const listed: Record<CommandName, readonly [may: May, args: Record<string, unknown>]> = {
@@ -56,10 +90,35 @@ const listed: Record<CommandName, readonly [may: May, args: Record<string, unkno
   log: ["admin", {}],
   stats: ["admin", {}],
   drain: ["admin", { isOn: true }],
+  direct: ["anyone", { user: "Target" }],
+  group: ["reader", {}],
+  commit: ["reader", firstCommit],
+  welcome: ["reader", {}],
+  knock: ["reader", { core: knocking }],
+  upload: ["reader", { ...object, bytes: 3, data: toBase64Url(Uint8Array.of(1, 2, 3)) }],
+  download: ["reader", object],
+  keys: ["anyone", { packages: [toBase64Url(numbered(40))] }],
+  take: ["anyone", { user: "Target" }],
 };
 
 /** Commands that only a user can give: the operator is nowhere. */
-const ofUsers: readonly CommandName[] = ["join", "part", "away"];
+const ofUsers: readonly CommandName[] = [
+  "join",
+  "part",
+  "away",
+  "direct",
+  "commit",
+  "welcome",
+  "knock",
+  "upload",
+  "keys",
+  "take",
+];
+
+/** Whether a command makes sense in sealed rooms only. */
+function isInner(command: string): boolean {
+  return !isTyped(command);
+}
 
 /** What each role is called where a refusal says who may. */
 const whoMay: Readonly<Record<May, string>> = {
@@ -72,12 +131,12 @@ const whoMay: Readonly<Record<May, string>> = {
 };
 
 /** A room with two owners and somebody to act on, and somebody of this standing in it. */
-async function scene(asker: Asker) {
+async function scene(asker: Asker, isSealed = false) {
   const core = await Core.open();
   const owner = core.somebody("Olga");
   const target = core.somebody("Target");
   const second = core.somebody("Second");
-  const room = await core.room("team", owner, [[target, "member"], [second, "owner"]]);
+  const room = await core.room("team", owner, [[target, "member"], [second, "owner"]], isSealed);
   const actor: Actor = asker === "operator" ? operator : core.somebody("Actor");
   if (asker === "admin") actor.user!.isAdmin = true;
   else if (asker !== "operator" && asker !== "stranger") {
@@ -113,9 +172,9 @@ for (const [command, [may, args]] of Object.entries(listed)) {
       askers.indexOf(asker) >= askers.indexOf(may as Asker);
     const isNowhere = asker === "operator" && ofUsers.includes(command as CommandName);
     Deno.test(`${command}: ${asker} ${isAble ? "may" : "may not"}`, async () => {
-      const { core, room, actor } = await scene(asker);
-      using _ = core;
       const { inRoom } = commands[command as CommandName];
+      const { core, room, actor } = await scene(asker, isInner(command));
+      using _ = core;
       const refusal = await refusalOf(core.ask(actor, command, args, inRoom ? room : undefined));
       if (!isAble) {
         assertEquals(refusal?.code, "forbidden");

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { webAead } from "../../crypto/aes_gcm.ts";
 import { generateSigningKey } from "../../crypto/identity.ts";
-import { chainStart, Content, type Draft, encodeCore, Proof } from "../../protocol/entry.ts";
+import { chainStart, Content, type Draft, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { decodeMessages } from "../../protocol/message.ts";
 import { Backlog } from "../../server/fanout/backlog.ts";
@@ -62,7 +62,7 @@ Deno.test("what has to be examined finds what was published right before it in t
   const room = makeRoom(store);
   const refusals: ProtocolError[] = [];
   const examine = async () =>
-    await store.find(roomId, idOf(3)) ? {} : new ProtocolError("forbidden");
+    await store.find(roomId, deviceId, idOf(3)) ? {} : new ProtocolError("forbidden");
   room.publish({ deviceId, core: core(3) });
   room.publish({ deviceId, core: core(4), examine, onRefused: (error) => refusals.push(error) });
   await room.flushed();
@@ -138,14 +138,14 @@ Deno.test("an edit that is in the log is no refusal when it comes again after it
     publish(member, { type: "publish", room: team.id, core });
     await team.room.flushed();
   };
-  const edit = core(4, { content: Content.edit, target: idOf(3) });
+  const edit = core(4, { content: Content.edit, target: refOf(alice.person!.deviceId, idOf(3)) });
   await say(core(3));
   await server.clock.advance(1_000);
   await say(edit);
   await server.store.trim(team.id, server.clock.now());
   await say(edit);
   assertEquals(told, ["stored"]);
-  await say(core(5, { content: Content.edit, target: idOf(3) }));
+  await say(core(5, { content: Content.edit, target: refOf(alice.person!.deviceId, idOf(3)) }));
   assertEquals(told, ["stored", "error"]);
 });
 

@@ -1,3 +1,5 @@
+import { emptyRoomMs, roomsMadeBurst, roomsMadePerHour } from "../../protocol/limits.ts";
+import { removeEmptyRooms } from "../../server/empty_rooms.ts";
 import { assertEquals } from "@std/assert";
 import { decodeMessages } from "../../protocol/message.ts";
 import { newId } from "../../server/people.ts";
@@ -6,7 +8,7 @@ import type { Attendee } from "../../server/hub.ts";
 import type { Member } from "../../server/member.ts";
 import { seen } from "../../server/handlers/reading.ts";
 import { numbered } from "../fixtures/bytes.ts";
-import { codeOf, Core, operator } from "../fixtures/core.ts";
+import { codeOf, Core, operator, refusalOf } from "../fixtures/core.ts";
 
 Deno.test("who is in the lobby can be asked while somebody forgotten is still shown there", async () => {
   using core = await Core.open();
@@ -74,6 +76,61 @@ Deno.test("who is sent out while coming in is told so last", async () => {
     core.ask(olga, "kick", { user: "Max" }, room),
   ]);
   assertEquals([joined, ...told], ["forbidden", "removed"]);
+});
+
+Deno.test("a room that nobody is in any more is removed with its log after a day, and no other", async () => {
+  using core = await Core.open();
+  const { hub, audit } = core.services;
+  const [olga, max] = [core.somebody("Olga"), core.somebody("Max")];
+  const [left, back, full] = [
+    await core.room("left", olga),
+    await core.room("back", olga),
+    await core.room("full", olga, [[max, "member"]]),
+  ];
+  await core.clock.advance(10 * emptyRoomMs);
+  for (const room of [left, back, full]) await core.ask(olga, "part", {}, room).catch(() => {});
+  await hub.flushed(); // The time of what is published is that when it is stored.
+  const names = () => [...hub.all()].map(({ name }) => name);
+  await core.clock.advance(emptyRoomMs - 1);
+  await removeEmptyRooms(core.services);
+  assertEquals(names(), ["lobby", "left", "back", "full"]);
+  await core.ask(max, "join", { name: "back" });
+  await core.clock.advance(2);
+  await removeEmptyRooms(core.services, () => true);
+  assertEquals(names().length, 4, "The server is about to end.");
+  await removeEmptyRooms(core.services);
+  assertEquals(names(), ["lobby", "back", "full"]);
+  assertEquals((await core.store.end(left.id)).seq, 0);
+  const [act] = await audit.newest(1);
+  assertEquals([act?.by, act?.act, act?.whom], ["server", "close", "left"]);
+  await core.ask(max, "part", {}, back);
+  await hub.flushed();
+  await core.clock.advance(emptyRoomMs / 2);
+  await removeEmptyRooms(core.services);
+  assertEquals(names(), ["lobby", "back", "full"], "It was left anew.");
+  using again = await Core.open(core.store, core.clock);
+  await core.clock.advance(emptyRoomMs / 2);
+  await removeEmptyRooms(again.services);
+  assertEquals([...again.services.hub.all()].map(({ name }) => name), ["lobby", "full"]);
+});
+
+Deno.test("a user makes so many rooms at once, then so many in an hour", async () => {
+  using core = await Core.open();
+  const olga = core.somebody("Olga");
+  const make = async (number: number) => {
+    const made = await refusalOf(core.ask(olga, "join", { name: `room${number}` }));
+    const room = core.services.hub.named(`room${number}`);
+    if (room) await core.ask(olga, "part", {}, room);
+    await core.clock.advance(60_000); // So that nothing but this is too fast.
+    return made?.code;
+  };
+  const inMinutes = roomsMadeBurst + Math.floor(roomsMadeBurst * roomsMadePerHour / 60);
+  for (let number = 0; number < inMinutes; number++) assertEquals(await make(number), undefined);
+  const codes: unknown[] = [];
+  for (let number = inMinutes; number < inMinutes + 60; number++) codes.push(await make(number));
+  const made = codes.filter((code) => code === undefined).length;
+  assertEquals(Math.abs(made - roomsMadePerHour) <= 1, true, `${made}`);
+  assertEquals(new Set(codes), new Set([undefined, "slow_down"]));
 });
 
 Deno.test("a flood of new names leaves nobody in rooms whom nobody knows any more", async () => {

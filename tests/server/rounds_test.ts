@@ -161,6 +161,35 @@ Deno.test("a round wakes no more than so many readers in one turn", async () => 
   for (const { received } of listeners) assertEquals(concat(received), stage.between(0));
 });
 
+Deno.test("who has not been come by yet in a round gets what arrives meanwhile along with it", async () => {
+  const stage = new Stage();
+  const listeners = Array.from({ length: 2 * roundWritesPerTurn }, () => stage.add());
+  stage.append();
+  await settled();
+  stage.append();
+  stage.clock.next()?.();
+  assertEquals(lengthsOf(listeners[0]!.views), [54]);
+  assertEquals(lengthsOf(listeners.at(-1)!.views), [2 * 54]);
+  await settled();
+  await stage.clock.advance(0);
+  assertEquals(lengthsOf(listeners[0]!.views), [54, 54], "the next round brings the rest");
+  assertEquals(lengthsOf(listeners.at(-1)!.views), [2 * 54]);
+});
+
+Deno.test("while more arrives all the time nobody is left out", async () => {
+  const stage = new Stage();
+  const turns = 16;
+  const listeners = Array.from({ length: turns * roundWritesPerTurn }, () => stage.add());
+  stage.append();
+  for (let turn = 1; turn < 2 * turns; turn++) {
+    await settled();
+    stage.append();
+    stage.clock.next()?.();
+  }
+  await settled();
+  for (const { place } of listeners) assert(place.position >= turns * 54, "it is a round behind");
+});
+
 Deno.test("a reader who is removed gets whole frames, and is asked for no more", async () => {
   const stage = new Stage();
   const gate = gated();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { chainStart, Content, encodeCore, Proof } from "../../protocol/entry.ts";
+import { chainStart, Content, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 import { SqliteStore } from "../../server/store/sqlite.ts";
 import type { OpenOptions } from "../../server/store/sqlite_calls.ts";
 import { StoreRefusedError } from "../../server/store/sqlite_faults.ts";
@@ -40,7 +40,7 @@ function say(number: number, bytes = 20) {
 function edit(number: number, edited: number, payload: Uint8Array = numbered(20)) {
   const [{ core }, { core: { buffer } }] = [say(number), say(edited)];
   const draft = { proof: Proof.unverified, content: Content.edit, payload };
-  const target = new Uint8Array(buffer, 4, 16);
+  const target = refOf(device, new Uint8Array(buffer, 4, 16));
   return {
     deviceId: device,
     core: encodeCore({ ...draft, messageId: core.subarray(4, 20), target }),
@@ -191,6 +191,21 @@ test("takes a file of format 1, and erases the edits that come after", async (pa
     await store.append(room, [say(1), edit(2, 1), { ...say(3), erases: 1 }], nowMs);
     assertEquals(await store.integrity(), []);
   });
+});
+
+test("lets go of logs of format 2, which name targets otherwise, and keeps a copy", async (path) => {
+  const db = await openDatabase({ path }, migrations.slice(0, 2));
+  db.exec("INSERT INTO rooms VALUES (1, x'01')");
+  db.exec("INSERT INTO blocks VALUES (1, 1, 1, 1, x'01', x'01', x'01')");
+  db.exec("INSERT INTO records VALUES ('k', x'61', x'62')");
+  db.close();
+  await withStore({ path }, async (store) => {
+    assertEquals(await store.integrity(), []);
+    assertEquals(await store.records("k"), [{ kind: "k", key: "a", value: "b" }]);
+  });
+  const copy = new DatabaseSync(`${path}.before-format-${migrations.length}`);
+  assertEquals(copy.prepare("SELECT count(*) AS n FROM blocks").get()?.n, 1);
+  copy.close();
 });
 
 test("finds an edit that it would not erase when it checks itself", async (path) => {
@@ -350,8 +365,9 @@ test("rejects what does not fit any more, and goes on once there is room", async
     assertStringIncludes(full.message, "is full");
     const { seq } = await store.end(room);
     assert(seq > 10);
+    const records = [{ kind: "k", key: "b", value: "1" }];
     const [append, put, read] = await Promise.allSettled([
-      store.append(room, [say(9999, 60_000)], nowMs),
+      store.append(room, [{ ...say(9999, 60_000), records }], nowMs),
       store.put([{ kind: "k", key: "a", value: "1" }]),
       store.read(room, start, 100),
     ]);

@@ -16,6 +16,7 @@ import {
   type Entry,
   payloadHashOf,
   Proof,
+  refOf,
   rowBytes,
 } from "../../protocol/entry.ts";
 import type { Cursor } from "../../protocol/message.ts";
@@ -48,10 +49,14 @@ function say(number: number, deviceId = alice, payload: Uint8Array = numbered(20
   return { deviceId, core: encodeCore(draft) };
 }
 
-/** Something that edits what has the other number. */
+/** Something that edits what Alice gave the other number. */
 function edit(number: number, edited: number, deviceId = alice): Submission {
   const draft = { proof: Proof.unverified, content: Content.edit, payload: numbered(30) };
-  const core = encodeCore({ ...draft, messageId: idOf(number), target: idOf(edited) });
+  const core = encodeCore({
+    ...draft,
+    messageId: idOf(number),
+    target: refOf(alice, idOf(edited)),
+  });
   return { deviceId, core };
 }
 
@@ -323,7 +328,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     assertEquals(entries[1]!.core.signed, before[1]!.core.signed);
     assertEquals((await readOn(store, room, cursor)).entries, entries.slice(3));
     assertEquals(await readBackOn(store, room, 6, 2), entries);
-    assertEquals(await store.find(room, idOf(2)), entries[1]);
+    assertEquals(await store.find(room, bob, idOf(2)), entries[1]);
     assertEquals((await store.append(room, [signed], nowMs)).seqs, [2]);
   });
 
@@ -339,7 +344,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
       proof: Proof.unverified,
       content: Content.reaction,
       messageId: idOf(7),
-      target: idOf(1),
+      target: refOf(alice, idOf(1)),
       payload: numbered(2),
     });
     await store.append(otherRoom, [say(1), edit(3, 1)], nowMs);
@@ -351,10 +356,10 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     assertEquals(reached, await store.end(room));
     assertEquals(erasedOf(entries), [1, 3, 5, 6]);
     assertEquals(entries.slice(0, 7).map(payloadHashOf), before.map(payloadHashOf));
-    assertEquals(entries[2]!.core.target, idOf(1));
+    assertEquals(entries[2]!.core.target, refOf(alice, idOf(1)));
     assertEquals((await readOn(store, room, cursor)).entries, entries.slice(7));
     assertEquals(await readBackOn(store, room, 10, 2), entries);
-    assertEquals(await store.find(room, idOf(5)), entries[4]);
+    assertEquals(await store.find(room, alice, idOf(5)), entries[4]);
     assertEquals((await store.append(room, [edit(5, 1)], nowMs)).seqs, [5]);
     assertEquals(erasedOf((await readOn(store, otherRoom, start(otherRoom))).entries), []);
   });
@@ -473,15 +478,25 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     }
   });
 
-  test("finds the first entry with a message id, whoever made it", async (store) => {
+  test("finds an entry by its device and message id, whoever else has taken that id", async (store) => {
     await store.append(otherRoom, [say(7)], nowMs);
     await store.append(room, [say(1), say(7, bob, numbered(3)), say(2)], nowMs);
     await store.append(room, [say(7, alice)], nowMs + 1);
-    const found = await store.find(room, idOf(7));
+    const found = await store.find(room, bob, idOf(7));
     assertEquals([found?.seq, found?.deviceId, found?.timeMs], [2, bob, nowMs]);
     assertEquals(found?.core.payload, numbered(3));
-    assertEquals(await store.find(room, idOf(8)), undefined);
-    assertEquals(await store.find(numbered(16, 99), idOf(7)), undefined);
+    assertEquals((await store.find(room, alice, idOf(7)))?.seq, 4);
+    assertEquals(await store.find(room, alice, idOf(8)), undefined);
+    assertEquals(await store.find(room, bob, idOf(1)), undefined);
+    assertEquals(await store.find(numbered(16, 99), bob, idOf(7)), undefined);
+  });
+
+  test("erases the edits of what it erases, and none of what another gave the same id", async (store) => {
+    await store.append(room, [say(1, bob), say(1, alice), edit(2, 1)], nowMs);
+    await store.append(room, [erase(3, 1)], nowMs);
+    assertEquals(erasedOf((await readOn(store, room, start(room))).entries), [1]);
+    await store.append(room, [erase(4, 2)], nowMs);
+    assertEquals(erasedOf((await readOn(store, room, start(room))).entries), [1, 2, 3]);
   });
 
   /** Where a reader begins who has read nothing. */
@@ -526,10 +541,10 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     await store.append(room, [say(1), say(2)], nowMs);
     await store.append(room, [say(3), say(4)], nowMs + 10);
     assertEquals(await store.trim(room, nowMs + 5), 2);
-    assertEquals(await store.find(room, idOf(1)), undefined);
+    assertEquals(await store.find(room, alice, idOf(1)), undefined);
     const { seqs } = await store.append(room, [say(3), say(1), say(4)], nowMs + 20);
     assertEquals(seqs, [3, 5, 4]);
-    assertEquals((await store.find(room, idOf(1)))?.seq, 5);
+    assertEquals((await store.find(room, alice, idOf(1)))?.seq, 5);
   });
 
   test("forgets a dropped room as if it had never been", async (store) => {
@@ -538,7 +553,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     await store.drop(room);
     assertEquals(await store.end(room), start(room));
     assertEquals(await store.read(room, start(room), plenty), { type: "end" });
-    assertEquals(await store.find(room, idOf(1)), undefined);
+    assertEquals(await store.find(room, alice, idOf(1)), undefined);
     const { seqs, timeMs } = await store.append(room, [say(2)], nowMs);
     assertEquals([seqs, timeMs], [[1], nowMs]);
     assertEquals((await readOn(store, otherRoom, start(otherRoom))).entries.length, 1);
@@ -566,6 +581,38 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
       { kind: "room", key: "a\u0000\ufeff", value: `{"name":"Ä\u0000☃"}` },
     ]);
     assertEquals(await store.records("none"), []);
+    assertEquals(await store.record("user", "a"), { kind: "user", key: "a", value: "3" });
+    assertEquals(await store.record("room", "a\u0000\ufeff"), {
+      kind: "room",
+      key: "a\u0000\ufeff",
+      value: `{"name":"Ä\u0000☃"}`,
+    });
+    for (
+      const [kind, key] of [["user", "b"], ["none", "a"], ["user", ""], ["room", "a"]] as const
+    ) {
+      assertEquals(await store.record(kind, key), undefined);
+    }
+  });
+
+  test("puts what an entry brings, and nothing for a repetition", async (store) => {
+    const record = (key: string, value: string | null) => ({ kind: "k", key, value });
+    await store.put([record("a", "1"), record("b", "1")]);
+    await store.append(
+      room,
+      [say(1), { ...say(2), records: [record("a", "2"), record("b", null)] }],
+      nowMs,
+    );
+    assertEquals(byKey(await store.records("k")), [record("a", "2")]);
+    await store.append(
+      room,
+      [{ ...say(2), records: [record("a", "3")] }, {
+        ...say(3),
+        records: [record("c", "1")],
+      }],
+      nowMs,
+    );
+    await store.append(room, [{ ...say(3), records: [record("c", "2")] }], nowMs);
+    assertEquals(byKey(await store.records("k")), [record("a", "2"), record("c", "1")]);
   });
 
   test("gives records in the order of their keys, a thousand at a time", async (store) => {
@@ -589,6 +636,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
     const end = store.end(room);
     const page = store.read(room, start(room), plenty);
     const put = store.put([{ kind: "k", key: "k", value: "v" }]);
+    const record = store.record("k", "k");
     const records = store.records("k");
     const second = store.append(room, [say(1), say(2)], nowMs);
     await Promise.all([
@@ -596,13 +644,15 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
       end.then(note("end")),
       page.then(note("read")),
       put.then(note("put")),
+      record.then(note("record")),
       records.then(note("records")),
       second.then(note("append")),
     ]);
-    assertEquals(answered, ["append", "end", "read", "put", "records", "append"]);
+    assertEquals(answered, ["append", "end", "read", "put", "record", "records", "append"]);
     assertEquals(await end, (await first).end);
     const result = await page;
     assertEquals(result.type === "page" && result.page.end, (await first).end);
+    assertEquals(await record, { kind: "k", key: "k", value: "v" });
     assertEquals(await records, [{ kind: "k", key: "k", value: "v" }]);
     assertEquals((await second).seqs, [1, 2]);
   });
@@ -661,7 +711,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
               end: await each.end(roomId),
               on: await readOn(each, roomId, from, size),
               back: await readBackOn(each, roomId, end.seq + 1, 3, size),
-              found: await each.find(roomId, idOf(number)),
+              found: await each.find(roomId, alice, idOf(number)),
             };
           }));
           assertEquals(seen[0], seen[1]);

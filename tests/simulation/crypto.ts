@@ -12,6 +12,7 @@
 import { settled } from "../fixtures/fake_clock.ts";
 import type { Random } from "./random.ts";
 import { Stream, type World } from "./world.ts";
+import { replaceMethod, undoAll } from "./wrap.ts";
 
 /** Whether the real algorithms are used. */
 export type CryptoMode = "stand-in" | "real";
@@ -46,14 +47,12 @@ export function ownCrypto(
   order: CompletionOrder,
 ): () => Promise<void> {
   const subtle = SubtleCrypto.prototype as unknown as Record<Method, AnyFunction>;
-  const before = methods.map((method) => [method, subtle[method]] as const);
-  const { getRandomValues } = Crypto.prototype;
   const bytes = world.random(Stream.bytes);
   const standIn = new StandIn(bytes);
   const random = world.random(Stream.crypto);
   const underWay = new Set<() => unknown>();
-  for (const [method, real] of before) {
-    subtle[method] = function (this: SubtleCrypto, ...args: never[]): Promise<unknown> {
+  const ownMethod = (method: Method, real: AnyFunction) =>
+    function (this: SubtleCrypto, ...args: never[]): Promise<unknown> {
       const result = attempt(() =>
         mode === "real"
           ? real.apply(this, args)
@@ -70,18 +69,24 @@ export function ownCrypto(
         world.after(ms, complete);
       });
     };
-  }
-  Crypto.prototype.getRandomValues = function <T extends ArrayBufferView | null>(array: T): T {
-    if (array) bytes.fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-    return array;
-  };
+  const undo = undoAll([
+    ...methods.map((method) => replaceMethod(subtle, method, (real) => ownMethod(method, real))),
+    replaceMethod(
+      Crypto.prototype,
+      "getRandomValues",
+      () =>
+        function <T extends ArrayBufferView | null>(array: T): T {
+          if (array) bytes.fill(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+          return array;
+        },
+    ),
+  ]);
   return async () => {
     while (underWay.size > 0) {
       for (const complete of underWay) await complete();
       await settled();
     }
-    for (const [method, real] of before) subtle[method] = real;
-    Crypto.prototype.getRandomValues = getRandomValues;
+    undo();
   };
 }
 
@@ -155,13 +160,27 @@ interface AesGcmParams {
   readonly additionalData: Uint8Array;
 }
 
+/** What is worked on, as bytes and as words: what comes lies anywhere, and words are quicker. */
+let scratch = new Uint8Array(512 * 1024);
+let words = new Uint32Array(scratch.buffer);
+
+/** Puts bytes into the scratch, with zeros behind them; how many words they are. */
+function load(bytes: Uint8Array): number {
+  const count = (bytes.length + 3) >>> 2;
+  if (count > words.length) {
+    scratch = new Uint8Array(8 * count);
+    words = new Uint32Array(scratch.buffer);
+  }
+  if (count > 0) words[count - 1] = 0;
+  scratch.set(bytes);
+  return count;
+}
+
 /** Changes all bytes, and changes them back. */
 function mask(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const masked = new Uint8Array((bytes.length + 3) & ~3);
-  masked.set(bytes);
-  const words = new Uint32Array(masked.buffer);
-  for (let at = 0; at < words.length; at++) words[at]! ^= 0xa5c35a3c;
-  return masked.slice(0, bytes.length);
+  const count = load(bytes);
+  for (let at = 0; at < count; at++) words[at]! ^= 0xa5c35a3c;
+  return scratch.slice(0, bytes.length);
 }
 
 /** So many bytes that depend on every byte of every part, and on where parts begin. */
@@ -169,22 +188,20 @@ function digest(length: number, ...parts: readonly Uint8Array[]): Uint8Array<Arr
   let a = 0x9e3779b9;
   let b = 0x85ebca6b;
   for (const part of parts) {
-    const padded = new Uint8Array((part.length + 3) & ~3);
-    padded.set(part);
+    const count = load(part);
     a ^= part.length;
-    const words = new Uint32Array(padded.buffer);
-    for (let at = 0; at < words.length; at++) {
+    for (let at = 0; at < count; at++) {
       a = Math.imul(a ^ words[at]!, 0x01000193);
       b = Math.imul((b ^ a) + (a >>> 15), 0xc2b2ae35);
     }
   }
-  const words = new Uint32Array(length / 4);
-  for (let at = 0; at < words.length; at++) {
+  const result = new Uint32Array(length / 4);
+  for (let at = 0; at < result.length; at++) {
     a = Math.imul(a ^ (b >>> 13), 0x85ebca6b) + at;
     b = Math.imul(b ^ (a >>> 16), 0xc2b2ae35) + 1;
-    words[at] = a ^ b;
+    result[at] = a ^ b;
   }
-  return new Uint8Array(words.buffer);
+  return new Uint8Array(result.buffer);
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -121,6 +121,7 @@ export class Disk {
       readBack: (...args) => read((store) => store.readBack(...args)),
       find: (...args) => read((store) => store.find(...args)),
       end: (...args) => read((store) => store.end(...args)),
+      record: (...args) => read((store) => store.record(...args)),
       records: (...args) => read((store) => store.records(...args)),
       trim: (...args) => ask((store) => store.trim(...args), true) as Promise<number>,
       drop: (room) =>
@@ -266,8 +267,8 @@ export class Disk {
 }
 
 /** What a room asks for may be a view of what it will use for something else. */
-function copyOf({ deviceId, core, erases }: Submission): Submission {
-  return { deviceId: deviceId.slice(), core: core.slice(), erases };
+function copyOf({ deviceId, core, erases, records }: Submission): Submission {
+  return { deviceId: deviceId.slice(), core: core.slice(), erases, records };
 }
 
 function turnsOf(calls: readonly Call[]): Call[][] {

@@ -19,7 +19,7 @@ import type { World } from "./world.ts";
 /** What the host takes. */
 export interface HostOptions {
   readonly world: World;
-  readonly plan: Plan;
+  readonly plan: ServerPlan;
   readonly network: Network;
   readonly coverage: Coverage;
   readonly truth: Truth;
@@ -27,6 +27,17 @@ export interface HostOptions {
   /** What a server is given in the place of its store. */
   readonly wrapStore: (store: Store) => Store;
 }
+
+/** What a plan says of the server's rules. */
+export type ServerPlan = Pick<
+  Plan,
+  | "classic"
+  | "userConnectionsMax"
+  | "publishBurst"
+  | "publishPerSecond"
+  | "framesPerSecond"
+  | "bytesPerSecond"
+>;
 
 /** One run of the server. */
 interface Process {
@@ -128,7 +139,7 @@ export class Host {
   }
 }
 
-function rules(plan: Plan) {
+function rules(plan: ServerPlan) {
   return {
     join: "open",
     classic: plan.classic,

@@ -12,7 +12,7 @@ import { Client } from "../../client/reconnect.ts";
 import { forgetful, type Profile } from "../../client/store/store.ts";
 import { certify, deviceIdOf, type Identity, importSigningKey } from "../../crypto/identity.ts";
 import { equal, mapKey } from "../../protocol/bytes.ts";
-import { Content, decodeCore, messageIdOf } from "../../protocol/entry.ts";
+import { Content, decodeCore, messageIdOf, refOf } from "../../protocol/entry.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { ask } from "./asking.ts";
 import type { Coverage } from "./coverage.ts";
@@ -301,7 +301,9 @@ export class Member {
   /** Something that the member said in a room. */
   #own(room: Uint8Array): Uint8Array | undefined {
     const own = [...this.#said.values()].filter((said) => equal(said.room, room));
-    return own.length > 0 ? this.#options.random.pick(own).messageId : undefined;
+    if (own.length === 0) return undefined;
+    const deviceId = deviceIdOf(this.#identity!.device.publicKey);
+    return refOf(deviceId, this.#options.random.pick(own).messageId);
   }
 
   #hasAll({ id, cursor }: ClientRoom): boolean {

@@ -68,6 +68,7 @@ export function mortalProfile(
   return {
     ...inner,
     say: dying(inner.say),
+    keepSealed: dying(inner.keepSealed),
     settle: dying(inner.settle),
     enter: dying(inner.enter),
     take: dying(inner.take),
@@ -75,6 +76,14 @@ export function mortalProfile(
     reset: dying(inner.reset),
     read: dying(inner.read),
     leave: dying(inner.leave),
+    keepGroup: dying(inner.keepGroup),
+    stage: dying(inner.stage),
+    dropGroup: dying(inner.dropGroup),
+    keepKeyPackages: dying(inner.keepKeyPackages),
+    dropKeyPackages: dying(inner.dropKeyPackages),
+    keepInvitation: dying(inner.keepInvitation),
+    dropInvitation: dying(inner.dropInvitation),
+    keepPerson: dying(inner.keepPerson),
     close: () => {
       if (life.isAlive) inner.close();
     },

@@ -53,7 +53,7 @@ export function probe(world: World, coverage: Coverage, tailBytes: number): () =
       (slowDown) =>
         function (this: Outbox, messageId, retryAfterMs) {
           coverage.slowDowns++;
-          slowDown.call(this, messageId, retryAfterMs);
+          return slowDown.call(this, messageId, retryAfterMs);
         },
     ),
     replaceMethod(

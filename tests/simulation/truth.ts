@@ -15,6 +15,7 @@ import {
   decodeRows,
   editedBy,
   type Entry,
+  refOf,
 } from "../../protocol/entry.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { Appended, Store, StoredRecord, Submission } from "../../server/store/store.ts";
@@ -268,9 +269,10 @@ export class Truth {
 }
 
 /** Whether an entry is what a deletion means, or an edit of it: both are erased. */
-function isOrEdits({ core }: Entry, target: Uint8Array): boolean {
+function isOrEdits({ deviceId, core }: Entry, target: Uint8Array): boolean {
   const edited = editedBy(core.bytes);
-  return equal(core.messageId, target) || edited !== undefined && equal(edited, target);
+  return equal(refOf(deviceId, core.messageId), target) ||
+    edited !== undefined && equal(edited, target);
 }
 
 function isSame(stored: TrueEntry, { deviceId, core, isErased }: CheckedEntry): boolean {

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { FakeClock, settled } from "../fixtures/fake_clock.ts";
+import { setImmediate } from "node:timers";
+import { FakeClock } from "../fixtures/fake_clock.ts";
 import { Random } from "./random.ts";
 
 /** An invariant does not hold. */
@@ -20,6 +21,9 @@ interface Line {
   readonly who: string;
   readonly what: string;
 }
+
+/** Events in one turn of the event loop: a turn costs more than most events do. */
+const eventsPerTurn = 64;
 
 /** Events after which a world counts as never coming to rest. */
 const eventsMax = 500_000;
@@ -89,16 +93,43 @@ export class World {
    */
   async until(what: string, holds: () => boolean, limitMs: number, why = () => ""): Promise<void> {
     const endMs = this.clock.exactMs + limitMs;
-    while (!this.#failure && !holds()) {
-      const act = this.clock.next(endMs);
-      if (!act || this.events++ > eventsMax) {
+    const isOver = () => this.#failure !== undefined || holds();
+    while (!isOver()) {
+      const end = await this.#turn(isOver, endMs);
+      if (end === "nothing" || this.events > eventsMax) {
         throw new Violation(`It never came to be that ${what} ${why()}`);
       }
-      const result = act();
-      if (result instanceof Promise) await result;
-      await settled();
     }
     if (this.#failure) throw this.#failure;
+  }
+
+  /**
+   * Some events, one an immediate: between two of them the runtime lets all promises run as far as they
+   * can.
+   */
+  async #turn(isOver: () => boolean, endMs: number): Promise<"nothing" | undefined> {
+    let end: "over" | "nothing" | undefined;
+    let underWay: Promise<unknown> | undefined;
+    const one = (): void => {
+      if (end || underWay) return;
+      end = isOver() ? "over" : undefined;
+      const act = end ?? this.clock.next(endMs);
+      if (typeof act !== "function") return void (end ??= "nothing");
+      this.events++;
+      const result = act();
+      if (!(result instanceof Promise)) return;
+      underWay = result;
+      const ended = () => underWay = undefined;
+      result.then(ended, ended);
+    };
+    await new Promise<void>((resolve, reject) => {
+      for (let count = 0; count < eventsPerTurn; count++) {
+        setImmediate(() => attempt(one, reject));
+      }
+      setImmediate(resolve);
+    });
+    await underWay;
+    return end === "nothing" ? end : undefined;
   }
 
   /** A number that two runs share only when the same things happened at the same times. */
@@ -116,5 +147,13 @@ export class World {
   #mix(number: number): void {
     this.#hash = Math.imul(this.#hash ^ (number | 0), 0x01000193);
     this.#hash ^= this.#hash >>> 15;
+  }
+}
+
+function attempt(act: () => void, failed: (cause: unknown) => void): void {
+  try {
+    act();
+  } catch (cause) {
+    failed(cause);
   }
 }

@@ -70,7 +70,7 @@ export const given = {
   roomKey: fixed(8),
   userId: fixed(10, 16),
   messageIds: [fixed(11, 16), fixed(12, 16), fixed(13, 16)],
-  target: fixed(14, 16),
+  target: fixed(14, 32),
   invitation: fixed(15, 16),
   classicKey: fixed(16),
   classicNonce: fixed(17, 12),
@@ -212,6 +212,7 @@ export function controls(
     access: "anyone",
     slowMs: 0,
     isAnnounce: false,
+    direct: false,
   };
   return {
     welcome: {

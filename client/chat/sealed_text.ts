@@ -1,0 +1,56 @@
+/**
+ * What happens to the keys of sealed rooms, in words.
+ *
+ * @module
+ */
+
+import type { KeysHappening } from "../sealed/happenings.ts";
+
+/** Undefined where it need not be told. */
+export function happeningText(happening: KeysHappening): string | undefined {
+  switch (happening.what) {
+    case "in":
+      return happening.isNew
+        ? undefined
+        : "you have the keys: what is said from now on is yours to read.";
+    case "waiting":
+      return happening.isInvited
+        ? "your invitation is no longer good. A moderator can let you in: /admit and your name."
+        : "you have asked to be let in. A moderator can do so: /admit and your name.";
+    case "out":
+      return `${happening.by} has taken you out: what is said from now on cannot be read here.`;
+    case "knock":
+      return `${happening.name} asks to be let in. /admit ${happening.name} does so; /verify compares keys.`;
+    case "changed":
+      return changedText(happening);
+    case "bad_commit":
+      return `${happening.by} has changed the keys in a way that counts for nobody. ${happening.why} ` +
+        "A moderator's client begins them anew.";
+    case "anew":
+      return `${happening.by} has begun the keys anew. You are let in again by itself.`;
+    case "unreadable":
+      return happening.count === 1
+        ? "one message was said before you had the keys, and cannot be read."
+        : `${happening.count} messages were said before you had the keys, and cannot be read.`;
+    case "failed":
+      return happening.why;
+  }
+}
+
+/** A name that comes with another key. */
+export function changedKeyText(name: string): string {
+  return `WARNING: ${name} has another key than before. It may be a new device, or somebody else, or ` +
+    `the server pretending. Nothing is sent to rooms with ${name} in them until you have compared: ` +
+    `/verify ${name}, then /verify ${name} ok.`;
+}
+
+function changedText({ by, added, removed }: KeysHappening & { what: "changed" }): string {
+  const list = (names: readonly string[]) => names.join(", ");
+  if (added.length === 1 && removed.length === 0 && added[0] === by) {
+    return `${by} has the keys now.`;
+  }
+  return [
+    ...(added.length > 0 ? [`${by} has given the keys to ${list(added)}.`] : []),
+    ...(removed.length > 0 ? [`${by} has taken out ${list(removed)}: the keys are new.`] : []),
+  ].join(" ");
+}

@@ -1,0 +1,75 @@
+/**
+ * Whose key goes with which name, as this client first met it: the server only says so. What was compared
+ * by another way is remembered as verified.
+ *
+ * @module
+ */
+
+import { equal, mapKey } from "../../protocol/bytes.ts";
+import type { KeptPerson, Profile } from "../store/store.ts";
+
+/** MUST tell when a name comes with another key than the one that was accepted. */
+export class People {
+  readonly #profile: Profile;
+  readonly #byName: Map<string, KeptPerson>;
+  /** By user key: names as they are written. */
+  readonly #names = new Map<string, string>();
+  readonly #onChanged: (name: string) => void;
+
+  /** @param onChanged told once for each key that is another than before */
+  constructor(profile: Profile, onChanged: (name: string) => void) {
+    this.#profile = profile;
+    this.#onChanged = onChanged;
+    this.#byName = new Map(profile.people().map((person) => [keyOf(person.name), person]));
+    for (const { name, userKey } of this.#byName.values()) this.#names.set(mapKey(userKey), name);
+  }
+
+  /** The server says that this key is this name's. */
+  meet(name: string, userKey: Uint8Array): void {
+    this.#names.set(mapKey(userKey), name);
+    const known = this.#byName.get(keyOf(name));
+    if (!known) return this.#keep({ name, userKey, isVerified: false });
+    if (equal(known.userKey, userKey)) return;
+    if (known.changedTo && equal(known.changedTo, userKey)) return;
+    this.#keep({ ...known, changedTo: userKey });
+    this.#onChanged(name);
+  }
+
+  /** Who goes by this name. */
+  named(name: string): KeptPerson | undefined {
+    return this.#byName.get(keyOf(name));
+  }
+
+  /** What a user key's owner is called. */
+  nameOf(userKey: Uint8Array): string {
+    return this.#names.get(mapKey(userKey)) ?? "somebody";
+  }
+
+  /** Whether this key has come for a name that had another one, and was not accepted. */
+  isDoubtful(userKey: Uint8Array): boolean {
+    const person = this.named(this.#names.get(mapKey(userKey)) ?? "");
+    return person?.changedTo !== undefined && equal(person.changedTo, userKey);
+  }
+
+  /** Those whose keys are not what they were. */
+  get doubtful(): KeptPerson[] {
+    return [...this.#byName.values()].filter(({ changedTo }) => changedTo !== undefined);
+  }
+
+  /** The key that goes with a name now is the right one: it was compared. */
+  accept(name: string): void {
+    const person = this.named(name);
+    if (!person) return;
+    const { changedTo: _, ...kept } = person;
+    this.#keep({ ...kept, userKey: person.changedTo ?? person.userKey, isVerified: true });
+  }
+
+  #keep(person: KeptPerson): void {
+    this.#byName.set(keyOf(person.name), person);
+    this.#profile.keepPerson(person);
+  }
+}
+
+function keyOf(name: string): string {
+  return name.normalize("NFKC").toLowerCase();
+}

@@ -1,0 +1,311 @@
+/**
+ * Reads a sealed room's log: opens what was said, and changes the keys as commits say.
+ *
+ * @module
+ */
+
+import { type Applied, type Group, GroupError } from "../../crypto/group.ts";
+import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
+import { concat, equal, fromMapKey, mapKey } from "../../protocol/bytes.ts";
+import { decodeCommit } from "../../protocol/commit.ts";
+import { chainEntry, Content, decodeCore, encodeCore, Proof } from "../../protocol/entry.ts";
+import { ProtocolError } from "../../protocol/errors.ts";
+import type { Cursor } from "../../protocol/message.ts";
+import type { CheckedEntry } from "../room_log.ts";
+import type { Profile } from "../store/store.ts";
+import type { Groups } from "./groups.ts";
+import type { KeysHappening } from "./happenings.ts";
+import type { Knocks } from "./knocks.ts";
+import { download } from "./objects.ts";
+import type { People } from "./people.ts";
+import type { Proposals } from "./proposals.ts";
+import type { RoomKeys } from "./room_keys.ts";
+import type { Server } from "./server.ts";
+
+/** What reading takes from outside. */
+export interface ReadingOptions {
+  readonly identity: Identity;
+  readonly groups: Groups;
+  /** The server's identity key. */
+  readonly serverKey: Uint8Array;
+  readonly keys: RoomKeys;
+  readonly proposals: Proposals;
+  readonly knocks: Knocks;
+  readonly people: People;
+  readonly profile: Profile;
+  readonly server: () => Server | undefined;
+  readonly tell: (happening: KeysHappening) => void;
+  /** Told when the room's keys have been begun anew, by somebody else. */
+  readonly onNewGeneration: () => void;
+  /** What we said ourselves, which nobody can open who sealed it: its core, laid open. */
+  readonly ownCore: (messageId: Uint8Array) => Uint8Array | undefined;
+}
+
+/** What has been read. */
+export interface Read {
+  /** Those that are for people, opened. */
+  readonly entries: CheckedEntry[];
+  /** Where the reader stands now; undefined where nothing was read. */
+  readonly cursor: Cursor | undefined;
+  /** What is to be kept of the keys, and from where on the log has to be read with that. */
+  readonly kept: { readonly state: Uint8Array; readonly cursor: Cursor } | undefined;
+  /** Why the rest could not be read. */
+  readonly failure: unknown;
+}
+
+/** What stands in place of an MLS message in the first commit of a generation: there is nobody to tell. */
+export const beginning = Uint8Array.of(0);
+
+/** Text that stands for what cannot be opened. */
+const unopened = "[this message cannot be opened]";
+const notKept = "[you said this; its text is not kept here]";
+
+/** MUST be given every entry once, in order; MUST show nothing that its author's device did not seal. */
+export class Reading {
+  readonly #options: ReadingOptions;
+  readonly #deviceId: Uint8Array;
+  #unreadable = 0;
+
+  constructor(options: ReadingOptions) {
+    this.#options = options;
+    this.#deviceId = deviceIdOf(options.identity.device.publicKey);
+  }
+
+  /** Reads entries that have been checked against the log. Never throws. */
+  async read(checked: readonly CheckedEntry[]): Promise<Read> {
+    const { keys, tell } = this.#options;
+    const entries: CheckedEntry[] = [];
+    let cursor: Cursor | undefined;
+    let kept: Read["kept"];
+    let failure: unknown;
+    this.#unreadable = 0;
+    for (const entry of checked) {
+      try {
+        const opened = await keys.inTurn(() => this.#readOne(entry));
+        if (opened) entries.push(opened);
+      } catch (cause) {
+        failure = cause;
+        break;
+      }
+      cursor = { seq: entry.seq, hash: chainEntry(entry.previous, entry) };
+      if (entry.core.content !== Content.commit) continue;
+      const state = keys.save();
+      if (state) kept = { state, cursor };
+    }
+    if (this.#unreadable > 0) tell({ what: "unreadable", count: this.#unreadable });
+    keys.changed();
+    return { entries, cursor, kept, failure };
+  }
+
+  async #readOne(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
+    const { keys, people, knocks } = this.#options;
+    const { core: { content }, author, verified } = entry;
+    if (author?.keys && verified === "signed") people.meet(author.name, author.keys.user);
+    switch (content) {
+      case Content.joined:
+        if (author?.userKey) this.#forgetDeparted(author.userKey);
+        return entry;
+      case Content.left:
+        if (author?.userKey) {
+          keys.departed.add(mapKey(author.userKey));
+          people.meet(author.name, author.userKey);
+          knocks.forget(author.userKey);
+        }
+        return entry;
+      case Content.changed:
+        return entry;
+      case Content.commit:
+        await this.#readCommit(entry);
+        return undefined;
+      case Content.knock:
+        await knocks.take(entry);
+        return undefined;
+      default:
+        return await this.#open(entry);
+    }
+  }
+
+  async #readCommit(entry: CheckedEntry): Promise<void> {
+    const { keys, proposals } = this.#options;
+    const { core, verified, author, isErased } = entry;
+    if (isErased || verified !== "signed" || !core.epoch || !author?.keys) {
+      return this.#bad(entry, "It is not signed by who sent it.");
+    }
+    const { generation, epoch } = core.epoch;
+    // Nothing is decided before it is there: should it not come, the entry is read again.
+    const mls = proposals.isOurs(core.messageId) ? core.payload : await this.#mlsOf(core.payload);
+    const won = proposals.settle(core.messageId);
+    const isFollowing = keys.group?.generation === generation && keys.group.epoch === epoch;
+    keys.lastCommit = core.messageId.slice();
+    if (won) return this.#enter(won, !keys.group);
+    if (equal(mls, beginning) && epoch === 0) return this.#newGeneration(entry, generation);
+    if (isFollowing) await this.#accept(entry, mls);
+    else if (!keys.group) await this.#tryWelcome(entry, mls);
+    else this.#bad(entry, "It was made in another epoch than the one that the log had reached.");
+  }
+
+  async #accept(entry: CheckedEntry, mls: Uint8Array): Promise<void> {
+    const { keys, tell, knocks, people } = this.#options;
+    const group = keys.group!;
+    let applied: Applied;
+    try {
+      const circumstances = { timeMs: entry.timeMs, departed: keys.mayHaveDeparted };
+      applied = await group.accept(mls, circumstances);
+    } catch (cause) {
+      if (!(cause instanceof GroupError)) throw cause;
+      return this.#bad(entry, cause.message);
+    }
+    const nameOf = ({ userKey }: { userKey: Uint8Array }) => people.nameOf(userKey);
+    if (applied.isOut) {
+      keys.leave();
+      return tell({ what: "out", by: nameOf(applied.by) });
+    }
+    for (const { userKey } of applied.removed) this.#forgetDeparted(userKey);
+    knocks.settle(applied.added);
+    const added = applied.added.map(nameOf);
+    const removed = applied.removed.map(nameOf);
+    if (added.length + removed.length === 0) return;
+    tell({ what: "changed", by: nameOf(applied.by), added, removed });
+  }
+
+  /** Of those who have gone the tree has nobody any more, or they are back. */
+  #forgetDeparted(userKey: Uint8Array): void {
+    const { keys } = this.#options;
+    keys.departed.delete(mapKey(userKey));
+    keys.before.delete(mapKey(userKey));
+  }
+
+  /** The commit may be the one that lets us in. */
+  async #tryWelcome(entry: CheckedEntry, mls: Uint8Array): Promise<void> {
+    const { identity, groups, serverKey, keys, profile, server } = this.#options;
+    if (!isAdding(groups, mls, this.#deviceId)) return;
+    const line = server();
+    if (!line) throw new ProtocolError("shutting_down");
+    const { room } = keys;
+    const { hash } = await line.command("welcome", { commit: entry.core.messageId }, room);
+    if (!hash) return;
+    const welcome = await download(line, room, hash);
+    const expected = { room, server: serverKey, inviter: entry.author!.keys!.user };
+    for (const { ref, saved } of profile.keyPackages()) {
+      try {
+        const group = await groups.join(identity, saved, welcome, expected);
+        if (group.generation !== entry.core.epoch!.generation) continue;
+        profile.dropKeyPackages([ref]);
+        return this.#enter(group, true);
+      } catch (cause) {
+        if (!(cause instanceof GroupError)) throw cause;
+      }
+    }
+  }
+
+  /** Somebody has begun the room anew, or for the first time. */
+  #newGeneration(entry: CheckedEntry, generation: number): void {
+    const { keys, tell, people, onNewGeneration } = this.#options;
+    const last = keys.group ?? keys.broken;
+    if (!last) return; // We are let in by whoever began it.
+    const { userKey, name } = { userKey: entry.author!.keys!.user, name: entry.author!.name };
+    const may = last.rules.roles.some(({ user, role }) =>
+      equal(user, userKey) && (role === "owner" || role === "moderator")
+    );
+    if (!may || generation !== last.generation + 1) {
+      return this.#bad(entry, "Only a moderator begins a room's keys anew.");
+    }
+    keys.leave();
+    keys.broken = undefined;
+    tell({ what: "anew", by: people.nameOf(userKey) || name });
+    onNewGeneration();
+  }
+
+  #enter(group: Group, isNew: boolean): void {
+    const { keys, knocks, tell } = this.#options;
+    const departed = isNew ? [] : [...keys.departed];
+    keys.enter(group, { isNew });
+    const inTree = new Set(group.members.map(({ userKey }) => mapKey(userKey)));
+    for (const key of departed) if (!inTree.has(key)) this.#forgetDeparted(fromMapKey(key));
+    knocks.settle(group.members);
+    if (isNew) tell({ what: "in", isNew: group.members.length === 1 });
+  }
+
+  #bad(entry: CheckedEntry, why: string): void {
+    const { keys, tell } = this.#options;
+    keys.lastCommit = entry.core.messageId.slice();
+    if (!keys.group) return;
+    keys.broken = keys.group;
+    keys.leave();
+    tell({ what: "bad_commit", by: entry.author?.name ?? "somebody", why });
+  }
+
+  async #mlsOf(payload: Uint8Array): Promise<Uint8Array> {
+    const { server, keys } = this.#options;
+    const commit = decodeCommit(payload);
+    if ("mls" in commit) return commit.mls;
+    const line = server();
+    if (!line) throw new ProtocolError("shutting_down");
+    return await download(line, keys.room, commit.object.hash);
+  }
+
+  async #open(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
+    const { keys, ownCore } = this.#options;
+    const { core, deviceId, isErased } = entry;
+    if (isErased) return { ...entry, verified: "unverified" };
+    if (equal(deviceId, this.#deviceId)) {
+      const own = ownCore(core.messageId);
+      if (own) return { ...entry, core: decodeCore(own), verified: "signed" };
+      return withText(entry, notKept, "unverified");
+    }
+    const { group } = keys;
+    if (!group && !keys.broken) return void this.#unreadable++;
+    const isNow = core.proof === Proof.mls && core.epoch?.epoch === group?.epoch &&
+      core.epoch?.generation === group?.generation;
+    if (!group || !isNow) return withText(entry, unopened, "failed");
+    try {
+      const { plaintext, sender } = await group.open(
+        core.payload,
+        sealingContext(keys.room, deviceId, core.signed),
+      );
+      const isAuthor = equal(sender.deviceId, deviceId) && sender.role !== "reader" &&
+        entry.author?.keys !== undefined && equal(entry.author.keys.user, sender.userKey);
+      if (isAuthor) return { ...entry, core: withPayload(entry, plaintext), verified: "signed" };
+    } catch (cause) {
+      if (!(cause instanceof GroupError)) throw cause;
+    }
+    return withText(entry, unopened, "failed");
+  }
+}
+
+/** What a sealed payload is bound to, so that it is worth nothing elsewhere. */
+export function sealingContext(
+  room: Uint8Array,
+  deviceId: Uint8Array,
+  coreHead: Uint8Array,
+): Uint8Array {
+  return concat([room, deviceId, coreHead]);
+}
+
+function withPayload({ core }: CheckedEntry, payload: Uint8Array): CheckedEntry["core"] {
+  return decodeCore(encodeCore({ ...core, proof: Proof.mls, payload }));
+}
+
+function withText(
+  entry: CheckedEntry,
+  text: string,
+  verified: CheckedEntry["verified"],
+): CheckedEntry {
+  const core = decodeCore(encodeCore({
+    proof: Proof.mls,
+    content: Content.text,
+    messageId: entry.core.messageId,
+    payload: new TextEncoder().encode(text),
+  }));
+  return { ...entry, core, verified };
+}
+
+/** Whether a commit adds this device; false for what is none. */
+function isAdding(groups: Groups, mls: Uint8Array, device: Uint8Array): boolean {
+  try {
+    return groups.addedBy(mls).some(({ deviceId }) => equal(deviceId, device));
+  } catch (cause) {
+    if (cause instanceof GroupError) return false;
+    throw cause;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * The keys of one sealed room as this client has them: the group, and what the log has said about it.
+ *
+ * @module
+ */
+
+import type { Group, GroupMember } from "../../crypto/group.ts";
+import { mapKey } from "../../protocol/bytes.ts";
+import { encodeState, type KeptState } from "./kept_state.ts";
+
+/** MUST let one operation at a time work with the group. */
+export class RoomKeys {
+  readonly room: Uint8Array;
+  /** Undefined before we are let in, and after we were taken out. */
+  group: Group | undefined;
+  /** The message id of the last commit in the log; the next one names it. */
+  lastCommit: Uint8Array | undefined;
+  /** User keys of those who the log says have left, by {@link mapKey}. */
+  readonly departed = new Set<string>();
+  /** Those who were in the tree before we came: the log that we have cannot say that they had left. */
+  readonly before = new Set<string>();
+  /** Something may have been sealed with these keys that we do not know of: they seal nothing more. */
+  mustRenew = false;
+  /** The group of this generation ended by a commit that no honest member can accept. */
+  broken: Group | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting: { until: () => boolean; resolve: () => void }[] = [];
+
+  constructor(room: Uint8Array) {
+    this.room = room;
+  }
+
+  /** Does something with the group when what was asked for before is done. */
+  inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(act);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  /** We are in this group from now on. */
+  enter(group: Group, { isNew }: { isNew: boolean }): void {
+    if (isNew) {
+      this.before.clear();
+      this.departed.clear();
+      const own = mapKey(group.own.userKey);
+      for (const { userKey } of group.members) {
+        if (mapKey(userKey) !== own) this.before.add(mapKey(userKey));
+      }
+    }
+    if (this.group !== group) this.group?.forget();
+    this.broken?.forget();
+    this.group = group;
+    this.broken = undefined;
+    this.mustRenew = false;
+  }
+
+  /** We are in no group any more. */
+  leave(): void {
+    this.group = undefined;
+    this.mustRenew = false;
+  }
+
+  /** Goes on with what was kept. */
+  restore({ lastCommit, departed, before }: KeptState, group: Group): void {
+    this.group = group;
+    this.lastCommit = lastCommit.slice();
+    for (const key of departed) this.departed.add(key);
+    for (const key of before) this.before.add(key);
+  }
+
+  /** What is to be kept; undefined without a group. */
+  save(group: Group | undefined = this.group): Uint8Array | undefined {
+    if (!group || !this.lastCommit) return undefined;
+    const { lastCommit, departed, before } = this;
+    return encodeState({ lastCommit, departed, before, group: group.save() });
+  }
+
+  /** Leaves in the tree whose users have left the room. */
+  get leftBehind(): GroupMember[] {
+    return this.group?.members.filter(({ userKey }) => this.departed.has(mapKey(userKey))) ?? [];
+  }
+
+  /** Whether the log that we have says that this user has left. */
+  readonly hasDeparted = (userKey: Uint8Array): boolean => this.departed.has(mapKey(userKey));
+
+  /** The same of what others do, who may have more of the log. */
+  readonly mayHaveDeparted = (userKey: Uint8Array): boolean | "unknown" =>
+    this.hasDeparted(userKey) || this.before.has(mapKey(userKey)) && "unknown";
+
+  /** Resolves when it is so; looked at whenever something has {@link changed}. */
+  until(condition: () => boolean): Promise<void> {
+    if (condition()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ until: condition, resolve }));
+  }
+
+  /** Something is not as it was: who waits looks again. */
+  changed(): void {
+    this.#waiting = this.#waiting.filter(({ until, resolve }) => {
+      if (!until()) return true;
+      resolve();
+      return false;
+    });
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * Sealed rooms with real clients at a real server, wherever that server is: `sealed_test.ts` tells
+ * these stories over TCP, `tests/browser` within a page.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { ClientRoom } from "../../client/events.ts";
+import { direct, invite, report, takeOut } from "../../client/sealed/acts.ts";
+import { decodeRoomKey } from "../../client/sealed/room_key.ts";
+import type { SealedRoom } from "../../client/sealed/sealed_room.ts";
+import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
+import { type Place, User } from "../fixtures/user.ts";
+
+/** What the server has to allow. */
+export const rules = { publishBurst: 10_000, publishPerSecond: 10_000, loginBurst: 1000 };
+
+/** A server of its own for each of them. */
+export type Story = (server: Place) => Promise<void>;
+
+/** By name. */
+export const stories = new Map<string, Story>();
+
+/** Makes a sealed room, and has its keys. */
+async function make(user: User, name = "team"): Promise<{ room: ClientRoom; sealed: SealedRoom }> {
+  const { room } = await user.client.join(name);
+  const sealed = user.client.sealedRoom(room.id)!;
+  await sealed.keys.until(() => sealed.keys.group !== undefined);
+  return { room, sealed };
+}
+
+/** Comes in by an invitation that somebody makes. */
+async function comeIn(
+  server: Place,
+  name: string,
+  host: User,
+  sealed: SealedRoom,
+  args: Parameters<typeof invite>[2] = {},
+  store = new MemoryClientStore(),
+): Promise<{ user: User; room: ClientRoom; sealed: SealedRoom }> {
+  const made = await invite(host.client, sealed, args);
+  const roomKey = { room: sealed.info.name, ...decodeRoomKey(made.key) };
+  const login = { name, identity: await store.identity(name), invitation: made.invitation };
+  const user = await User.enter(server, name, store, { roomKey, login });
+  const room = user.room(sealed.info.name);
+  const own = user.client.sealedRoom(room.id)!;
+  await user.until(`${name} to have the keys`, () => own.keys.group !== undefined);
+  return { user, room, sealed: own };
+}
+
+stories.set("what is said in a sealed room is read by its members", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  assertEquals(room.info.sealed, true);
+  await using bob = (await comeIn(server, "Bob", alice, sealed)).user;
+  await alice.client.say(room.id, "hello Bob");
+  await bob.client.say(room.id, "hello Alice");
+  await bob.hears("hello Bob");
+  await alice.hears("hello Alice");
+  await alice.hears("hello Bob");
+  assertEquals((await report(alice.client, sealed))!.members.map(({ name }) => name).sort(), [
+    "Alice",
+    "Bob",
+  ]);
+});
+
+stories.set("somebody comes in when nobody else is there", async (server) => {
+  const store = new MemoryClientStore();
+  const alice = await User.enter(server, "Alice", store);
+  const { room, sealed } = await make(alice);
+  const made = await invite(alice.client, sealed, {});
+  await alice.leave();
+  const bobStore = new MemoryClientStore();
+  const login = {
+    name: "Bob",
+    identity: await bobStore.identity("Bob"),
+    invitation: made.invitation,
+  };
+  const roomKey = { room: "team", ...decodeRoomKey(made.key) };
+  await using bob = await User.enter(server, "Bob", bobStore, { roomKey, login });
+  const own = bob.client.sealedRoom(room.id)!;
+  await bob.until("Bob to have the keys", () => own.keys.group !== undefined);
+  await bob.client.say(room.id, "anybody here?");
+  await bob.hears("anybody here?");
+  await using again = await User.enter(server, "Alice", store);
+  await again.hears("anybody here?");
+});
+
+stories.set("who was offline reads all that was said since", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  const store = new MemoryClientStore();
+  const { user: bob } = await comeIn(server, "Bob", alice, sealed, {}, store);
+  await alice.client.say(room.id, "one");
+  await bob.hears("one");
+  await bob.leave();
+  await alice.client.say(room.id, "two");
+  await using carol = (await comeIn(server, "Carol", alice, sealed)).user;
+  await carol.client.say(room.id, "three");
+  await alice.client.say(room.id, "four");
+  await alice.hears("three");
+  await using again = await User.enter(server, "Bob", store);
+  for (const text of ["two", "three", "four"]) await again.hears(text);
+  await again.client.say(room.id, "five");
+  await alice.hears("five");
+  await carol.hears("five");
+});
+
+stories.set("who was taken out reads nothing that is said afterwards", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  const { user: bob, sealed: bobs } = await comeIn(server, "Bob", alice, sealed);
+  await using _bob = bob;
+  await alice.client.say(room.id, "with Bob");
+  await bob.hears("with Bob");
+  assert(await takeOut(alice.client, sealed, "Bob"));
+  await bob.until("Bob to be out", () => bobs.keys.group === undefined);
+  await alice.client.say(room.id, "without Bob");
+  await alice.hears("without Bob");
+  assert(!bob.texts("team").includes("without Bob"));
+});
+
+stories.set("who leaves is out of the group before the next message", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  await using bob = (await comeIn(server, "Bob", alice, sealed)).user;
+  await bob.client.part(room.id);
+  await alice.until("Alice to know", () => sealed.keys.leftBehind.length === 1);
+  await alice.client.say(room.id, "alone");
+  await alice.hears("alone");
+  assertEquals(sealed.keys.group!.members.length, 1);
+});
+
+stories.set(
+  "two have a sealed room for themselves, be the other one there or not",
+  async (server) => {
+    await using alice = await User.enter(server, "Alice");
+    const store = new MemoryClientStore();
+    const bob = await User.enter(server, "Bob", store);
+    while ((await bob.client.command("keys", { packages: [] })).left === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20)); // They are left there in a moment.
+    }
+    await bob.leave();
+    const { room } = await direct(alice.client, "Bob");
+    await alice.client.say(room.id, "psst");
+    await alice.hears("psst");
+    await using again = await User.enter(server, "Bob", store);
+    await again.hears("psst");
+    await again.client.say(room.id, "what?");
+    await alice.hears("what?");
+  },
+);
+
+stories.set("a client that dies sends what was not acknowledged, with new keys", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  const store = new MemoryClientStore();
+  const { user: bob, sealed: bobs } = await comeIn(server, "Bob", alice, sealed, {}, store);
+  await bob.client.say(room.id, "one");
+  await alice.hears("one");
+  const before = bobs.keys.group!.epoch;
+  const copy = store.copy(); // As it is on the disk.
+  await bob.leave();
+  await using again = await User.enter(server, "Bob", copy);
+  await again.client.say(room.id, "two");
+  await alice.hears("two");
+  assert(again.client.sealedRoom(room.id)!.keys.group!.epoch > before);
+  assertEquals(alice.texts("team"), ["one", "two"]);
+});
+
+stories.set("many who come at once all get in", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  const made = await invite(alice.client, sealed, {});
+  const roomKey = { room: "team", ...decodeRoomKey(made.key) };
+  const users = await Promise.all(Array.from({ length: 8 }, async (_, at) => {
+    const store = new MemoryClientStore();
+    const name = `user${at}`;
+    const login = { name, identity: await store.identity(name), invitation: made.invitation };
+    return await User.enter(server, name, store, { roomKey, login });
+  }));
+  for (const user of users) {
+    const own = user.client.sealedRoom(room.id)!;
+    await user.until("everybody to have the keys", () => own.keys.group?.members.length === 9);
+  }
+  await alice.client.say(room.id, "welcome all");
+  for (const user of users) await user.hears("welcome all");
+  for (const user of users) await user[Symbol.asyncDispose]();
+});

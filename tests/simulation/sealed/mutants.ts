@@ -1,0 +1,300 @@
+/**
+ * Faults put into sealed rooms from outside, each of a kind that is easily made. A simulation that does
+ * not find them would not find the like either.
+ *
+ * @module
+ */
+
+import { Reading } from "../../../client/sealed/reading.ts";
+import { RoomKeys } from "../../../client/sealed/room_keys.ts";
+import { SealedRoom } from "../../../client/sealed/sealed_room.ts";
+import { Session as ClientSession } from "../../../client/session.ts";
+import type { Cursor } from "../../../protocol/message.ts";
+import { decodeMessages, encodeControl } from "../../../protocol/message.ts";
+import { Group as ServerGroup } from "../../../server/group.ts";
+import { Room as ServerRoom } from "../../../server/room.ts";
+import { Session as ServerSession } from "../../../server/session.ts";
+import { ProcessEnded } from "../mortal.ts";
+import { replaceMethod, undoAll } from "../wrap.ts";
+import type { SealedOptions } from "./simulate.ts";
+import { all, busy, often } from "./special_plans.ts";
+
+/** A fault, and what it should be found by. */
+export interface SealedMutant extends SealedOptions {
+  readonly name: string;
+  /** What one of the violations that it leads to says. */
+  readonly shows: RegExp;
+}
+
+export const mutants: readonly SealedMutant[] = [
+  {
+    name: "a client seals before it has marked the kept keys as used",
+    shows: /A key was used twice/,
+    wrapProfile: (profile) => ({
+      ...profile,
+      keepGroup(room, state, cursor, isClean) {
+        const kept = profile.groups().find((one) => one.state === state);
+        profile.keepGroup(room, state, cursor, kept ? kept.isClean : isClean);
+      },
+    }),
+    plan: often("restart", "crash"),
+  },
+  {
+    name: "a client does not renew its keys after a crash",
+    shows: /A key was used twice/,
+    sabotage: () =>
+      replaceMethod(
+        RoomKeys.prototype,
+        "restore",
+        (restore) =>
+          function (this: RoomKeys, kept, group) {
+            Object.defineProperty(this, "mustRenew", { get: () => false, set: () => {} });
+            restore.call(this, kept, group);
+          },
+      ),
+    plan: often("crash"),
+  },
+  {
+    name: "a client sends a commit before it keeps what it has staged",
+    shows: /bad commit/,
+    wrapProfile: (profile, world) => ({
+      ...profile,
+      stage: (room, staged) => {
+        if (!staged) return profile.stage(room, staged);
+        world.after(500, () => unlessEnded(() => profile.stage(room, staged)));
+      },
+    }),
+    plan: all(busy, often("crash")),
+  },
+  {
+    name: "a client drops what it has staged when it has sent it",
+    shows: /bad commit/,
+    wrapProfile: (profile, world) => ({
+      ...profile,
+      stage: (room, staged) => {
+        profile.stage(room, staged);
+        if (staged) world.after(1, () => unlessEnded(() => profile.stage(room, undefined)));
+      },
+    }),
+    plan: all(busy, often("crash", "cut")),
+  },
+  {
+    name: "a client drops what it has staged before it keeps what comes of it",
+    shows: /bad commit/,
+    wrapProfile: (profile) => ({
+      ...profile,
+      take(taken) {
+        if (taken.group) profile.stage(taken.room, undefined);
+        profile.take(taken);
+      },
+    }),
+    plan: all(busy, often("crash keeping")),
+  },
+  {
+    name: "a server takes a commit that does not follow on the last one",
+    shows: /bad commit|does not follow on/,
+    sabotage: () => withoutOrder(),
+    plan: busy,
+  },
+  {
+    name: "a server takes what was sealed in an epoch that is over",
+    shows: /sealed in another epoch/,
+    sabotage: () => replaceMethod(ServerGroup.prototype, "isAt", () => () => true),
+    plan: busy,
+  },
+  {
+    name: "a reader opens what was sealed in an epoch that is over, and a server takes it",
+    shows: /sealed in another epoch/,
+    sabotage: () => undoAll([lenientReaders(), lenientServer()]),
+    plan: busy,
+  },
+  {
+    name: "the welcome is lost",
+    shows: /was not shown|right to it have keys|Nobody lets in/,
+    sabotage: () => withoutWelcomes(),
+  },
+  {
+    name: "a client forgets what it said when the server says that it has it",
+    shows: /its text is not kept here/,
+    sabotage: () => storedLongAgo(),
+    plan: often("cut", "kill"),
+  },
+  {
+    name: "a client reads on from where it has read, and not from where its keys are",
+    shows: /bad commit|was not shown/,
+    sabotage: () => withoutResumption(),
+    plan: all(busy, often("crash")),
+  },
+  {
+    name: "a client keeps its keys with a cursor that is too late",
+    shows: /bad commit|was not shown/,
+    wrapProfile: (profile) => {
+      let last: Cursor | undefined;
+      return {
+        ...profile,
+        take(taken) {
+          last = taken.cursor;
+          const { group } = taken;
+          profile.take(group ? { ...taken, group: { ...group, cursor: last } } : taken);
+        },
+        keepGroup(room, state, cursor, isClean) {
+          profile.keepGroup(room, state, isClean ? cursor : last ?? cursor, isClean);
+        },
+      };
+    },
+    plan: all(busy, often("crash", "restart")),
+  },
+  {
+    name: "a client that is sent away reads on with its old keys",
+    shows: /./,
+    sabotage: () => replaceMethod(RoomKeys.prototype, "leave", () => () => {}),
+  },
+  {
+    name: "what waited when somebody came is sealed in the epoch before it",
+    shows: /./,
+    sabotage: () => sealsLate(),
+    plan: busy,
+  },
+  {
+    name: "a client takes a knock for the room's, whoever has left since",
+    shows: /are in the tree|right to it|was not shown|bad commit|at rest/,
+    sabotage: () => replaceMethod(SealedRoom.prototype, "taken", () => () => {}),
+    plan: busy,
+  },
+];
+
+/** Does something that a process may end over, later than the process thinks. */
+function unlessEnded(act: () => void): void {
+  try {
+    act();
+  } catch (cause) {
+    if (!(cause instanceof ProcessEnded)) throw cause;
+  }
+}
+
+/** Whichever commit one names as the one before it, the server takes it. */
+function withoutOrder(): () => void {
+  const state = Object.getOwnPropertyDescriptor(ServerGroup.prototype, "state")!;
+  let examining = 0;
+  Object.defineProperty(ServerGroup.prototype, "state", {
+    configurable: true,
+    get(this: ServerGroup) {
+      const found = state.get!.call(this);
+      return found && examining > 0
+        ? Object.create(found, { commit: { value: undefined } })
+        : found;
+    },
+  });
+  return undoAll([
+    () => Object.defineProperty(ServerGroup.prototype, "state", state),
+    lenientServer(),
+    replaceMethod(
+      ServerRoom.prototype,
+      "publish",
+      (publish) =>
+        function (this: ServerRoom, publication) {
+          const { examine, isAlone } = publication;
+          if (!examine || !isAlone) return publish.call(this, publication);
+          publish.call(this, {
+            ...publication,
+            examine: (seq) => {
+              examining++;
+              return examine(seq).finally(() => examining--);
+            },
+          });
+        },
+    ),
+    replaceMethod(
+      ClientSession.prototype,
+      "command",
+      (command) =>
+        function (this: ClientSession, name, args, room) {
+          const { after: _, ...others } = args as { after?: Uint8Array };
+          return (command as AnyCommand).call(this, name, name === "commit" ? others : args, room);
+        } as typeof command,
+    ),
+  ]);
+}
+
+type AnyCommand = (name: string, args: unknown, room?: Uint8Array) => Promise<never>;
+
+function lenientServer(): () => void {
+  return replaceMethod(ServerGroup.prototype, "isAt", () => () => true);
+}
+
+/** Entries count as of the epoch that the reader is in, and open with whatever keys they need. */
+function lenientReaders(): () => void {
+  let current: RoomKeys | undefined;
+  return undoAll([
+    replaceMethod(
+      RoomKeys.prototype,
+      "inTurn",
+      (inTurn) =>
+        function <T>(this: RoomKeys, act: () => Promise<T>) {
+          return inTurn.call(this, () => {
+            current = this;
+            return act();
+          }) as Promise<T>;
+        },
+    ),
+    replaceMethod(Reading.prototype, "read", (read) =>
+      function (this: Reading, entries) {
+        return read.call(
+          this,
+          entries.map((entry) => {
+            if (entry.core.content === 5 || !entry.core.epoch) return entry;
+            const core = {
+              ...entry.core,
+              get epoch() {
+                const { generation = 0, epoch = 0 } = current?.group ?? {};
+                return { generation, epoch };
+              },
+            };
+            return { ...entry, core };
+          }),
+        );
+      }),
+  ]);
+}
+
+/** A server that says it has no welcome for anybody. */
+function withoutWelcomes(): () => void {
+  return replaceMethod(ServerGroup.prototype, "welcomeOf", () => () => undefined);
+}
+
+/** What the server has already it had, it says, long ago. */
+function storedLongAgo(): () => void {
+  return replaceMethod(
+    ServerSession.prototype,
+    "send",
+    (send) =>
+      function (this: ServerSession, message) {
+        const [stored] = decodeMessages(message);
+        if (stored?.type !== "stored") return send.call(this, message);
+        const { room, messageId } = stored;
+        send.call(this, encodeControl("stored", { room, messageId, seq: 1 }));
+      },
+  );
+}
+
+function withoutResumption(): () => void {
+  const { prototype } = SealedRoom;
+  const resumeAt = Object.getOwnPropertyDescriptor(prototype, "resumeAt")!;
+  Object.defineProperty(prototype, "resumeAt", { configurable: true, get: () => undefined });
+  return () => Object.defineProperty(prototype, "resumeAt", resumeAt);
+}
+
+/** A message that has been sealed waits before it goes out, and the server takes it all the same. */
+function sealsLate(): () => void {
+  return undoAll([
+    lenientServer(),
+    replaceMethod(
+      ClientSession.prototype,
+      "publish",
+      (publish) =>
+        function (this: ClientSession, room, core) {
+          queueMicrotask(() => publish.call(this, room, core));
+        },
+    ),
+  ]);
+}

@@ -1,0 +1,57 @@
+/**
+ * Plans in which one thing happens often, so that what it breaks is found soon.
+ *
+ * @module
+ */
+
+import type { Deed, Fault, FaultKind, SealedPlan } from "./plan.ts";
+
+/** Faults of these kinds only, right when somebody speaks. */
+export function often(...kinds: readonly FaultKind[]): (plan: SealedPlan) => SealedPlan {
+  return (plan) => ({
+    ...plan,
+    faults: plan.bursts.flatMap(({ atMs, member }, number): Fault[] =>
+      [0, 1].map((at) => ({
+        atMs: atMs + at * 40 + (number * 37 % 100),
+        kind: kinds[(number + at) % kinds.length]!,
+        member,
+        lastsMs: 300,
+        changes: (number + at) % 5,
+        isKept: number % 2 === 0,
+      }))
+    ),
+  });
+}
+
+/** Commits all the time, most of them against others. */
+export function busy(plan: SealedPlan): SealedPlan {
+  const deeds = plan.bursts.flatMap(({ atMs }, number): Deed[] =>
+    [0, 1, 2].map((member) => ({
+      atMs: atMs + member * plan.raceMs,
+      member: (number + member) % plan.members,
+      isEntitled: false,
+      what: "renew" as const,
+      whom: 0,
+    }))
+  );
+  return { ...plan, deeds: [...plan.deeds, ...deeds] };
+}
+
+/** Several plans, one after the other. */
+export function all(
+  ...changes: readonly ((plan: SealedPlan) => SealedPlan)[]
+): (plan: SealedPlan) => SealedPlan {
+  return (plan) => changes.reduce((changed, change) => change(changed), plan);
+}
+
+/** Nothing goes wrong; everybody comes at once, and all commit at once again and again. */
+export function races(rounds: number): (plan: SealedPlan) => SealedPlan {
+  return (plan) => ({
+    ...plan,
+    arrivalsMs: plan.arrivalsMs.map(() => 1_000),
+    deeds: [],
+    faults: [],
+    bytesMax: 256,
+    races: rounds,
+  });
+}
