@@ -237,7 +237,6 @@ export class RoomLog {
     // Events are the server's; nobody else may make things up about others.
     if (core.content >= contentEventsFrom) return "failed";
     if (core.proof === Proof.unverified) return known?.verifier ? "failed" : "unverified";
-    if (core.proof === Proof.mls) return "unverified"; // Who opens it sees whose it is.
     if (!core.signature || !known?.verifier) return "failed";
     const fields = signedFields(this.id, deviceId, core.signed, core.payload, payloadHash);
     return await known.verifier(label.entry, fields, core.signature) ? "signed" : "failed";

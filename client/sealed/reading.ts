@@ -103,7 +103,10 @@ export class Reading {
     if (author?.keys && verified === "signed") people.meet(author.name, author.keys.user);
     switch (content) {
       case Content.joined:
-        if (author?.userKey) this.#forgetDeparted(author.userKey);
+        if (author?.userKey) {
+          this.#forgetDeparted(author.userKey);
+          people.meet(author.name, author.userKey);
+        }
         return entry;
       case Content.left:
         if (author?.userKey) {

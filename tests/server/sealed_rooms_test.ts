@@ -403,6 +403,7 @@ const ofTwo: readonly CommandName[] = [
   "group",
   "commit",
   "welcome",
+  "knock",
   "upload",
   "download",
 ];
