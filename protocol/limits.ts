@@ -304,6 +304,10 @@ export const sealedTextBytesMax = 48 * KiB;
 export const knocksMax = 256;
 /** How long who asks to be let in waits for a member, before coming in by themselves. */
 export const knockWaitMs = 2_000;
+/** Of those who come in by themselves each waits so much longer than who knocked before … */
+export const knockTurnMs = 1_000;
+/** … up to so many times; and so often where somebody else was let in meanwhile. */
+export const knockTurnsMax = 10;
 /** Who waits to be let in asks again after the first of these, doubling up to the second. */
 export const knockAgainMs = 60_000;
 export const knockAgainMsMax = 60 * 60_000;

@@ -6,7 +6,7 @@
  */
 
 import { GroupError, type GroupRules, warrant as newWarrant } from "../../crypto/group.ts";
-import { type Identity, importSigningKey } from "../../crypto/identity.ts";
+import { deviceIdOf, type Identity, importSigningKey } from "../../crypto/identity.ts";
 import { equal } from "../../protocol/bytes.ts";
 import { type Clock, pause } from "../../protocol/clock.ts";
 import type { RoomInfo } from "../../protocol/command.ts";
@@ -16,6 +16,8 @@ import {
   arrivalRetryMs,
   knockAgainMs,
   knockAgainMsMax,
+  knockTurnMs,
+  knockTurnsMax,
   knockWaitMs,
 } from "../../protocol/limits.ts";
 import { Refused } from "../handshake.ts";
@@ -24,6 +26,7 @@ import type { KeptInvitation, Profile } from "../store/store.ts";
 import type { KeysHappening } from "./happenings.ts";
 import type { Groups } from "./groups.ts";
 import { encodeKnock } from "./knock.ts";
+import type { Knocks } from "./knocks.ts";
 import { download } from "./objects.ts";
 import type { Proposals } from "./proposals.ts";
 import { beginning } from "./reading.ts";
@@ -38,6 +41,7 @@ export interface ArrivalOptions {
   readonly serverKey: Uint8Array;
   readonly keys: RoomKeys;
   readonly proposals: Proposals;
+  readonly knocks: Knocks;
   readonly profile: Profile;
   readonly clock: Clock;
   readonly random: () => number;
@@ -57,7 +61,8 @@ export class Arrival {
     const { keys, profile, tell, clock, random } = this.#options;
     const isDone = () => keys.group !== undefined || isGone();
     const invitation = profile.invitations().find(({ room }) => equal(room, keys.room));
-    let hasKnocked = false;
+    /** In which generation we have asked to be let in. */
+    let asked: number | undefined;
     let waitMs = knockAgainMs;
     for (let tries = 0; !isDone(); tries++) {
       const there = await server.command("group", {}, keys.room);
@@ -67,26 +72,26 @@ export class Arrival {
         await this.begin(1, this.#firstRules());
         continue; // In a room of two the other one may have been faster.
       }
-      if (invitation && tries === 0) {
+      if (invitation && asked !== there.generation) {
         await this.#knock(server, there.generation!, invitation);
-        hasKnocked = true;
-        if (await this.#isSomebodyHere(server)) {
-          await this.#wait(knockWaitMs * (0.5 + random()), isDone);
-        }
-        if (isDone()) return;
+        asked = there.generation;
+        await this.#waitTurn(server, isDone);
+        continue;
       }
       keys.lastCommit ??= there.commit;
       const way = await this.#enter(server, there.groupInfo, there.commit, invitation);
       if (way === "closed") {
         if (isDone()) return;
-        if (!hasKnocked) await this.#knock(server, there.generation!, invitation);
+        if (asked === undefined) await this.#knock(server, there.generation!, invitation);
         if (waitMs === knockAgainMs) {
           tell({ what: "waiting", isInvited: invitation !== undefined });
         }
         // Whoever has heard of it may have gone, and it is not in their memory when they are back.
         await this.#wait(waitMs, isDone);
         waitMs = Math.min(2 * waitMs, knockAgainMsMax);
-        hasKnocked = false;
+        asked = undefined;
+      } else if (invitation) {
+        await this.#waitTurn(server, isDone);
       } else if (!isDone()) {
         await pause(clock, arrivalRetryMs * (0.2 + random() * Math.min(tries + 1, 20)));
       }
@@ -178,9 +183,27 @@ export class Arrival {
     await server.command("knock", { core }, room);
   }
 
-  async #isSomebodyHere(server: Server): Promise<boolean> {
-    const { here } = await server.command("who", {}, this.#options.keys.room);
-    return here > 1;
+  /**
+   * Waits for a member to let us in: one of them adds all who have knocked at once, while of those who
+   * come in by themselves only one can at a time, and the others have worked for nothing. So where no
+   * member is there, whoever knocked first goes first, and lets in the rest.
+   */
+  async #waitTurn(server: Server, isDone: () => boolean): Promise<void> {
+    if (isDone()) return;
+    const { keys, knocks, identity, random } = this.#options;
+    const { here } = await server.command("who", {}, keys.room);
+    const deviceId = deviceIdOf(identity.device.publicKey);
+    const isMemberHere = here > Math.max(1, knocks.all.length);
+    const patienceMs = () => knockWaitMs * (0.5 + random());
+    let waitMs = isMemberHere ? patienceMs() : 0;
+    for (let rounds = 0; rounds < knockTurnsMax && !isDone(); rounds++) {
+      const { lastCommit } = keys;
+      const place = knocks.all.findIndex((knocker) => equal(knocker.deviceId, deviceId));
+      const before = place < 0 ? knocks.all.length : place;
+      await this.#wait(waitMs + Math.min(before, knockTurnsMax) * knockTurnMs, isDone);
+      if (keys.lastCommit === lastCommit) return;
+      waitMs = patienceMs(); // Whoever has come in lets us in.
+    }
   }
 
   /** Waits until it is done, but not longer. */

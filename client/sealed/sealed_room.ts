@@ -109,7 +109,11 @@ export class SealedRoom {
       proposals: this.#proposals,
       onNewGeneration: () => this.#arrive(),
     });
-    this.#arrival = new Arrival({ ...shared, proposals: this.#proposals });
+    this.#arrival = new Arrival({
+      ...shared,
+      knocks: this.knocks,
+      proposals: this.#proposals,
+    });
   }
 
   /** Goes on with what was kept. */
