@@ -5,7 +5,8 @@ import { invite } from "../../client/sealed/acts.ts";
 import { decodeRoomKey } from "../../client/sealed/room_key.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { User } from "../fixtures/user.ts";
-import { serve, within } from "../hostile/served.ts";
+import { within } from "../fixtures/within.ts";
+import { serve } from "../hostile/served.ts";
 
 const joiners = 32;
 const rules = {
