@@ -62,6 +62,11 @@ export class Terminal implements AsyncDisposable {
     await this.#waitFor((rows) => rows.some(isIt), `the row ${row}`);
   }
 
+  /** Resolves when so many rows are on the screen. */
+  async hasRows(count: number): Promise<void> {
+    await this.#waitFor((rows) => rows.length === count, `${count} rows`);
+  }
+
   /** Resolves when the last row, where one types, is this. */
   async prompts(row: string): Promise<void> {
     await this.#waitFor((rows) => rows.at(-1) === row, `the last row ${row}`);
