@@ -1,107 +1,112 @@
 /**
- * What a sealed room's keys cost: `deno task bench-group`. One process does the work of everybody, one
- * after the other; times are of one device each.
+ * Measures sealed rooms: what joining, commits and messages cost the one device that does them, in
+ * groups of several sizes. `accept entry` begins with a group that was just restored, so that nothing
+ * of it has been hashed before. `deno task bench-group`.
  *
  * @module
  */
 
-import { Group, newKeyPackage } from "../crypto/group.ts";
-import { generateIdentity, generateSigningKey } from "../crypto/identity.ts";
-import { textTable } from "./table.ts";
+import { Group, newKeyPackage, type Staged } from "../crypto/group.ts";
+import { generateIdentity, generateSigningKey, type Identity } from "../crypto/identity.ts";
 
-const sizes = [2, 10, 32, 100, 256];
+const sizes = [3, 32, 100, 256];
 const rounds = 20;
-const room = crypto.getRandomValues(new Uint8Array(16));
-const server = crypto.getRandomValues(new Uint8Array(32));
-const now = { timeMs: Date.now(), departed: () => false };
-const context = new Uint8Array(52);
-const text = new TextEncoder().encode("x".repeat(128));
+const messages = 200;
 
-/** The median time of one of them, in ms. */
-async function median(times: number, act: (round: number) => Promise<unknown>): Promise<number> {
-  const all: number[] = [];
-  for (let round = 0; round < times; round++) {
-    const start = performance.now();
-    await act(round);
-    all.push(performance.now() - start);
-  }
-  return all.sort((a, b) => a - b)[all.length >> 1]!;
-}
+const room = new Uint8Array(16).fill(1);
+const server = new Uint8Array(32).fill(2);
+const expected = { room, server };
+const circumstances = { timeMs: 1, departed: () => false };
+const context = new Uint8Array(120);
 
-/** A group of so many, as seen by who made it and by one who came in with the last commit. */
-async function groupOf(size: number): Promise<{ maker: Group; other: Group; joinMs: number }> {
-  const { identity } = await generateIdentity();
-  const roles = [{ user: identity.user.publicKey, role: "owner" as const }];
-  const maker = await Group.create(identity, room, 1, { server, roles, invitations: [] });
-  const joiners = await Promise.all(Array.from({ length: size - 1 }, async () => {
-    const { identity } = await generateIdentity();
-    return { identity, ...await newKeyPackage(identity) };
-  }));
-  const staged = await maker.stage({ add: joiners }, now);
-  const last = joiners.at(-1)!;
-  const start = performance.now();
-  const other = await Group.join(last.identity, last.saved, staged.welcome!, { room, server });
-  return { maker: staged.group, other, joinMs: performance.now() - start };
-}
-
-const rows: string[][] = [];
-for (const size of sizes) {
-  let { maker, other, joinMs } = await groupOf(size);
-  const commits = await median(rounds, async () => {
-    const staged = await maker.stage({}, now);
-    await other.accept(staged.commit, now);
-    maker.forget();
-    maker = staged.group;
-  });
-  const sealed: Uint8Array[] = [];
-  const sealMs = await median(rounds, async () => sealed.push(await maker.seal(text, context)));
-  const openMs = await median(rounds, (at) => other.open(sealed[at]!, context));
-  const { key, secret } = await generateSigningKey();
-  const by = maker.own.userKey;
-  const withLink = await maker.stage({
-    rules: { ...maker.rules, invitations: [{ key: key.publicKey, by }] },
-  }, now);
-  await other.accept(withLink.commit, now);
-  let enterMs = NaN;
-  let acceptMs = NaN;
-  if (size < 256) {
-    const { identity } = await generateIdentity();
-    const start = performance.now();
-    const entering = await Group.enter(
-      identity,
-      withLink.groupInfo,
-      { room, server },
-      now.timeMs,
-      secret,
-    );
-    enterMs = performance.now() - start;
-    const from = performance.now();
-    await other.accept(entering.commit, now);
-    acceptMs = performance.now() - from;
-  }
-  const state = other.save().length;
-  rows.push([
-    String(size),
-    joinMs.toFixed(1),
-    Number.isNaN(enterMs) ? "full" : enterMs.toFixed(1),
-    Number.isNaN(acceptMs) ? "full" : acceptMs.toFixed(1),
-    commits.toFixed(1),
-    sealMs.toFixed(2),
-    openMs.toFixed(2),
-    (withLink.groupInfo.length / 1024).toFixed(0),
-    (withLink.commit.length / 1024).toFixed(0),
-    (state / 1024).toFixed(0),
-  ]);
-}
-console.log(textTable([
+const columns = [
   "members",
-  "join by welcome ms",
-  "come in by oneself ms",
-  "a member follows that ms",
-  "commit, made and followed ms",
-  "seal ms",
-  "open ms",
-  "group info KB",
-  "commit KB",
-  "state KB",
-], rows));
+  "welcome",
+  "enter",
+  "accept",
+  "accept entry",
+  "stage",
+  "seal",
+  "open",
+  "save",
+  "restore",
+  "kB saved",
+  "kB group info",
+  "kB commit",
+];
+
+console.log(`milliseconds, medians of ${rounds} (of ${messages} for seal and open)\n`);
+console.log(`| ${columns.join(" | ")} |\n|${columns.map(() => " ---: ").join("|")}|`);
+for (const size of sizes) console.log(`| ${(await measure(size)).join(" | ")} |`);
+
+/** One row of the table. */
+async function measure(size: number): Promise<string[]> {
+  const { alice, bob, bobs, link } = await grow(size - 1);
+  const times = new Map<string, number[]>();
+  const time = async <T>(name: string, work: () => T | Promise<T>): Promise<T> => {
+    const from = performance.now();
+    const result = await work();
+    times.set(name, [...times.get(name) ?? [], performance.now() - from]);
+    return result;
+  };
+  let [first, second] = [alice, bob];
+  let staged: Staged | undefined;
+  for (let round = 0; round < rounds; round++) {
+    const renewed = await time("stage", () => first.stage({}, circumstances));
+    await time("accept", () => second.accept(renewed.commit, circumstances));
+    first = renewed.group;
+    const guest = (await generateIdentity()).identity;
+    const own = await newKeyPackage(guest);
+    const added = await first.stage({ add: [own] }, circumstances);
+    await time("welcome", () => Group.join(guest, own.saved, added.welcome!, expected));
+    const info = await first.groupInfo();
+    const entry = await time("enter", () => Group.enter(guest, info, expected, 1, link));
+    const saved = await time("save", () => second.save());
+    const witness = await time("restore", () => Group.restore(bobs, saved));
+    await time("accept entry", () => witness.accept(entry.commit, circumstances));
+    staged = renewed;
+  }
+  for (let message = 0; message < messages; message++) {
+    const sealed = await time("seal", () => first.seal(new Uint8Array(100), context));
+    await time("open", () => second.open(sealed, context));
+  }
+  const median = (name: string): string => {
+    const sorted = times.get(name)!.toSorted((a, b) => a - b);
+    return sorted[sorted.length >> 1]!.toFixed(2);
+  };
+  const kilobytes = (bytes: Uint8Array): string => (bytes.length / 1000).toFixed(0);
+  return [
+    String(size),
+    ...columns.slice(1, 10).map(median),
+    kilobytes(second.save()),
+    kilobytes(staged!.groupInfo),
+    kilobytes(staged!.commit),
+  ];
+}
+
+/** A group of a size, as two of its members have it, and the secret of its link. */
+async function grow(
+  size: number,
+): Promise<{ alice: Group; bob: Group; bobs: Identity; link: Uint8Array }> {
+  const owner = (await generateIdentity()).identity;
+  const { key, secret } = await generateSigningKey();
+  const by = owner.user.publicKey;
+  let alice = await Group.create(owner, room, 1, {
+    server,
+    roles: [{ user: by, role: "owner" }],
+    invitations: [{ key: key.publicKey, by }],
+  });
+  const bobs = (await generateIdentity()).identity;
+  const own = await newKeyPackage(bobs);
+  const staged = await alice.stage({ add: [own] }, circumstances);
+  alice = staged.group;
+  const bob = await Group.join(bobs, own.saved, staged.welcome!, expected);
+  let groupInfo = staged.groupInfo;
+  for (let more = 2; more < size; more++) { // Each comes in by themselves, as in a real room.
+    const guest = (await generateIdentity()).identity;
+    const entry = await Group.enter(guest, groupInfo, expected, 1, secret);
+    await Promise.all([alice, bob].map((group) => group.accept(entry.commit, circumstances)));
+    groupInfo = entry.groupInfo;
+  }
+  return { alice, bob, bobs, link: secret };
+}

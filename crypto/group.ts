@@ -43,6 +43,7 @@ import {
   type GroupMember,
   type Proposed,
   refusal,
+  refusedNewcomer,
   roleOf,
   rulesAfter,
   type Standing,
@@ -83,7 +84,10 @@ export interface Staged {
 /** Whom to add. */
 export interface Joiner {
   readonly keyPackage: Uint8Array;
-  /** Needed where who adds is no moderator. */
+  /**
+   * Needed where who adds is no moderator. Where one is given, it must be good, so that who adds on
+   * a server's word gives it, moderator or not.
+   */
   readonly warrant?: Uint8Array;
 }
 
@@ -288,10 +292,9 @@ export class Group {
 
   /** The epoch's code, the same for all who are in it: six groups of five digits. */
   code(): Promise<string> {
-    return Promise.resolve(toDigits(
-      sha512(concat(codeLabel, this.#live.schedule.epochAuthenticator)),
-      6,
-    ));
+    return this.#inTurn(({ schedule }) =>
+      Promise.resolve(toDigits(sha512(concat(codeLabel, schedule.epochAuthenticator)), 6))
+    );
   }
 
   /** All that is needed to go on from here; secrets among it. */
@@ -370,6 +373,9 @@ export class Group {
         : rulesAfter(standing, moves, circumstances);
       const isChanged = !isSameRules(rules, standing.rules);
       const proposed = { ...moves, committer: this.own, rules: isChanged ? rules : undefined };
+      newcomers.filter((_, place) => add[place]!.warrant).forEach((newcomer) =>
+        refuse(refusedNewcomer(standing, newcomer, moves, circumstances))
+      );
       refuse(refusal(standing, proposed, circumstances));
       const proposals: Proposal[] = [
         ...removed.map(({ leaf }): Proposal => ({

@@ -46,7 +46,7 @@ import { type Epoch, epochOfSecrets, noSigningKey, toClientState, wipe } from ".
 import { GroupError } from "./error.ts";
 import type { CredentialChecks } from "./leaf.ts";
 import { hashBytes } from "./suite.ts";
-import { applyPath, checkKeysAreUnique, checkLeaf, leafAt, treeHashOf } from "./tree.ts";
+import { applyPath, checkKeys, checkLeaf, leafAt, treeHashOf } from "./tree.ts";
 
 /** A commit, and what follows from it. */
 export interface MadeCommit {
@@ -249,7 +249,7 @@ export async function followCommit(
     isSame(leafAt(tree, sender)?.hpkePublicKey, path.leafNode.hpkePublicKey)
   ) throw new GroupError("invalid", "The commit's author keeps an old key.");
   const nextTree = applyPath(withAuthor, author, path);
-  checkKeysAreUnique(nextTree);
+  checkKeys(nextTree);
   if (isOut(epoch, proposals.map((one) => "proposal" in one ? one.proposal : undefined))) {
     return { tree: nextTree, author, next: undefined };
   }

@@ -27,7 +27,7 @@ import {
 import { suiteName, suiteOf, verifyingSuite } from "./suite.ts";
 import { checkLeaf } from "./tree.ts";
 import { readMessage, writeMessage } from "./wire.ts";
-import { publicKeyBytes, seedBytes } from "./x_wing.ts";
+import { isSealableKey, seedBytes } from "./x_wing.ts";
 
 const version = 1;
 
@@ -108,7 +108,7 @@ export async function checkKeyPackage(
   const { notBefore, notAfter } = leafNode.lifetime;
   const isPlain = keyPackage.extensions.length === 0 &&
     notBefore === lifetime.notBefore && notAfter === lifetime.notAfter &&
-    initKey.length === publicKeyBytes && leafNode.hpkePublicKey.length === publicKeyBytes &&
+    isSealableKey(initKey) && isSealableKey(leafNode.hpkePublicKey) &&
     !isSame(initKey, leafNode.hpkePublicKey);
   if (!isPlain) throw new GroupError("invalid", "The key package is not written as ours are.");
   return await foreign("The key package", async () => {

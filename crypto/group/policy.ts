@@ -164,14 +164,15 @@ function refusedCrowd(
 /** An external commit: by who has a warrant, or by who comes back. */
 function refusedStranger(
   standing: Standing,
-  { newcomers, removed, rules }: Proposed,
+  proposed: Proposed,
   circumstances: Circumstances,
 ): string | undefined {
+  const { newcomers, removed, rules } = proposed;
   const [newcomer, ...others] = newcomers;
   if (!newcomer || others.length > 0) return "Who comes in by themselves comes in alone.";
   if (rules) return "Who comes in by themselves cannot change the rules.";
   const [former, ...more] = removed;
-  if (!former) return refusedNewcomer(standing, newcomer, newcomers, removed, circumstances);
+  if (!former) return refusedNewcomer(standing, newcomer, proposed, circumstances);
   if (more.length > 0 || !isSame(former.userKey, newcomer.userKey)) {
     return "Who comes in by themselves cannot take out anybody else.";
   }
@@ -195,7 +196,7 @@ function refusedMember(
   }
   if (!isAtLeast(committer, "moderator")) {
     for (const newcomer of newcomers) {
-      const refused = refusedNewcomer(standing, newcomer, newcomers, removed, circumstances);
+      const refused = refusedNewcomer(standing, newcomer, proposed, circumstances);
       if (refused) return refused;
     }
   }
@@ -213,11 +214,10 @@ function mayRemove(
 }
 
 /** Who comes by a warrant: the invitation must be there, in time, and have a use left. */
-function refusedNewcomer(
+export function refusedNewcomer(
   { members, rules }: Standing,
   newcomer: Newcomer,
-  newcomers: readonly Newcomer[],
-  removed: readonly GroupMember[],
+  { newcomers, removed }: Pick<Proposed, "newcomers" | "removed">,
   { timeMs }: Circumstances,
 ): string | undefined {
   if (!newcomer.invitation || !newcomer.isWarranted) return "A newcomer has no warrant.";
@@ -246,6 +246,12 @@ function refusedRules(
   }
   const refused = refusedInvitations(after, due, standing.rules, committer);
   if (refused) return refused;
+  const hasRole = ({ roles }: GroupRules, key: Uint8Array) =>
+    roles.some(({ user }) => isSame(user, key));
+  const ended = standing.rules.roles.filter(({ user }) => !hasRole(due, user));
+  if (ended.some(({ user }) => hasRole(after, user))) {
+    return "A role stays that ends with who is taken out.";
+  }
   if (committer.role === "owner") return undefined;
   const stay = staying(standing.members, proposed.removed, proposed.newcomers);
   const dueRoles = withReaders({ ...after, roles: due.roles }, standing.rules, stay);
@@ -264,11 +270,11 @@ function refusedInvitations(
     if (!kept && invitationOf(invitation.key, before)) {
       return "An invitation stays that ends with who is taken out.";
     }
-    if (kept && isSameInvitation(kept, invitation)) continue;
     if (kept && (kept.role ?? "member") !== (invitation.role ?? "member")) {
       return "What an invitation makes of people does not change.";
     }
-    if (!isSame(invitation.by, committer.userKey)) {
+    const isAsBefore = kept && isSameInvitation(kept, invitation);
+    if (!isAsBefore && !isSame(invitation.by, committer.userKey)) {
       return "An invitation is made in somebody else's name.";
     }
   }

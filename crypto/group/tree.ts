@@ -13,7 +13,12 @@ import { verifyLeafNodeSignature, verifyLeafNodeSignatureKeyPackage } from "ts-m
 import type { LeafNode } from "ts-mls/leafNode.js";
 import { parentHashInputEncoder } from "ts-mls/parentHash.js";
 import type { ParentNode } from "ts-mls/parentNode.js";
-import { filteredDirectPath, type RatchetTree } from "ts-mls/ratchetTree.js";
+import {
+  filteredDirectPath,
+  getHpkePublicKey,
+  type Node,
+  type RatchetTree,
+} from "ts-mls/ratchetTree.js";
 import { leafNodeHashInputEncoder, parentNodeHashInputEncoder } from "ts-mls/treeHash.js";
 import {
   directPath,
@@ -32,6 +37,7 @@ import { GroupError } from "./error.ts";
 import { type CredentialChecks, type LeafIdentity, readLeaf } from "./leaf.ts";
 import { devicesMax } from "./policy.ts";
 import { verifyingSuite } from "./suite.ts";
+import { isSealableKey } from "./x_wing.ts";
 
 /** The leaves of a tree that are not blank, with their places. */
 export function leavesOf(tree: RatchetTree): { leaf: number; node: LeafNode }[] {
@@ -57,7 +63,7 @@ export async function checkTree(
   checks: CredentialChecks,
 ): Promise<void> {
   checkShape(tree);
-  checkKeysAreUnique(tree);
+  checkKeys(tree);
   await Promise.all(leavesOf(tree).map(({ leaf, node }) => checkLeaf(node, leaf, groupId, checks)));
   checkParents(tree);
 }
@@ -94,8 +100,11 @@ function checkShape(tree: RatchetTree): void {
   });
 }
 
-/** @throws {GroupError} invalid, when two nodes have a key in common, or two leaves a device */
-export function checkKeysAreUnique(tree: RatchetTree): void {
+/**
+ * @throws {GroupError} invalid, when two nodes have a key in common, or two leaves a device, or when
+ *   nobody can seal for a key
+ */
+export function checkKeys(tree: RatchetTree): void {
   const keys = new Set<string>();
   const add = (key: Uint8Array): void => {
     const name = key.toHex();
@@ -103,12 +112,17 @@ export function checkKeysAreUnique(tree: RatchetTree): void {
     keys.add(name);
   };
   for (const node of tree) {
-    if (node?.nodeType === "leaf") {
-      add(node.leaf.hpkePublicKey);
-      add(node.leaf.signaturePublicKey);
-    } else if (node) add(node.parent.hpkePublicKey);
+    if (!node) continue;
+    const key = getHpkePublicKey(node);
+    if (!sealable.has(node) && !isSealableKey(key)) throw unsound("a key is none");
+    sealable.add(node);
+    add(key);
+    if (node.nodeType === "leaf") add(node.leaf.signaturePublicKey);
   }
 }
+
+/** Nodes whose keys have been looked at: they are never changed. */
+const sealable = new WeakSet<Node>();
 
 /** Every parent must come from the leaf or parent below that vouches for it by its parent hash. */
 function checkParents(tree: RatchetTree): void {

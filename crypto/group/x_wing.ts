@@ -12,6 +12,9 @@ import { concat } from "./bytes.ts";
 
 export const seedBytes = 32;
 const kemPublicBytes = 1184;
+/** Coefficients of 12 bits, which a public key begins with. */
+const kemVectorBytes = 1152;
+const modulus = 3329;
 const kemCiphertextBytes = 1088;
 const dhBytes = 32;
 export const publicKeyBytes = kemPublicBytes + dhBytes;
@@ -22,6 +25,20 @@ const basePoint = new Uint8Array(dhBytes);
 basePoint[0] = 9;
 /** PKCS #8 around an X25519 secret (RFC 8410, section 7). */
 const pkcs8Prefix = Uint8Array.fromHex("302e020100300506032b656e04220420");
+
+/**
+ * Whether others can seal for this key: its length is right, and all coefficients are below the
+ * modulus (FIPS 203, section 7.2). Who puts another key into a tree would keep everybody from
+ * committing.
+ */
+export function isSealableKey(publicKey: Uint8Array): boolean {
+  if (publicKey.length !== publicKeyBytes) return false;
+  for (let at = 0; at < kemVectorBytes; at += 3) {
+    const [a, b, c] = [publicKey[at]!, publicKey[at + 1]!, publicKey[at + 2]!];
+    if ((a | (b & 0xf) << 8) >= modulus || (b >> 4 | c << 4) >= modulus) return false;
+  }
+  return true;
+}
 
 /** The seed that grows from keying material (RFC 9180 DeriveKeyPair). */
 export function seedFrom(material: Uint8Array): Uint8Array {
@@ -88,8 +105,16 @@ function importDh(secret: Uint8Array): Promise<CryptoKey> {
   return crypto.subtle.importKey("pkcs8", pkcs8, "X25519", false, ["deriveBits"]);
 }
 
+/**
+ * X25519. A point of small order gives zeros, which WebCrypto refuses and X-Wing takes: its owner has
+ * chosen to rely on ML-KEM alone, and must not be able to keep others from sealing.
+ */
 async function dh(privateKey: CryptoKey, publicKey: Uint8Array): Promise<Uint8Array> {
   const key = await crypto.subtle.importKey("raw", publicKey as Bytes, "X25519", false, []);
-  const bits = await crypto.subtle.deriveBits({ name: "X25519", public: key }, privateKey, 256);
-  return new Uint8Array(bits);
+  try {
+    const bits = await crypto.subtle.deriveBits({ name: "X25519", public: key }, privateKey, 256);
+    return new Uint8Array(bits);
+  } catch {
+    return new Uint8Array(dhBytes);
+  }
 }
