@@ -37,7 +37,8 @@ export async function tellRoom({ client, notice }: Scene, { name, room }: RoomVi
   if (!sealed) return;
   const keys = await report(client, sealed);
   if (!keys) return notice("You do not have this room's keys yet.");
-  const members = keys.members.map(({ name, role, isVerified }) => {
+  const byName = keys.members.toSorted((a, b) => a.name < b.name ? -1 : 1);
+  const members = byName.map(({ name, role, isVerified }) => {
     const isPlain = role === "member" || info.direct; // In a room of two neither rules.
     const about = [...(isPlain ? [] : [role]), ...(isVerified ? ["verified"] : [])];
     return about.length > 0 ? `${name} (${about.join(", ")})` : name;
