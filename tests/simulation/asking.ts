@@ -27,7 +27,7 @@ export async function ask(
 ): Promise<void> {
   switch (command) {
     case "join":
-      return void await client.join(name);
+      return void await client.join(name, { open: true });
     case "part":
       return await client.part(id!);
     case "who": {
