@@ -8,15 +8,11 @@
  * @module
  */
 
-import { sha256, sha512 } from "@noble/hashes/sha2.js";
+import { sha512 } from "@noble/hashes/sha2.js";
 import type { CiphersuiteImpl } from "ts-mls/crypto/ciphersuite.js";
-import type { GroupContext } from "ts-mls/groupContext.js";
-import type { GroupInfo } from "ts-mls/groupInfo.js";
-import type { LeafNode } from "ts-mls/leafNode.js";
 import type { Proposal } from "ts-mls/proposal.js";
-import type { RatchetTree } from "ts-mls/ratchetTree.js";
 import type { Bytes } from "./aes_gcm.ts";
-import { compare, concat, isSame } from "./group/bytes.ts";
+import { concat, isSame } from "./group/bytes.ts";
 import { followCommit, type MadeCommit, makeCommit } from "./group/commit.ts";
 import {
   decodeEpoch,
@@ -26,7 +22,9 @@ import {
   forgetEpoch,
   groupInfoOf,
 } from "./group/epoch.ts";
+import { prepareEntry } from "./group/entry.ts";
 import { foreign, foreignNow, GroupError } from "./group/error.ts";
+import { type About, checkEpoch, checkExpected, type Expected } from "./group/expected.ts";
 import { checkGroupInfo, makeEntry, openWelcome } from "./group/joining.ts";
 import {
   checkKeyPackage,
@@ -36,7 +34,7 @@ import {
   saveKeyPackage,
   writeKeyPackage,
 } from "./group/key_package.ts";
-import { CredentialChecks, type LeafIdentity, readLeaf } from "./group/leaf.ts";
+import { CredentialChecks, readLeaf } from "./group/leaf.ts";
 import { isAbout, openMessage, sealMessage } from "./group/messages.ts";
 import {
   type Circumstances,
@@ -44,7 +42,6 @@ import {
   type Proposed,
   refusal,
   refusedNewcomer,
-  roleOf,
   rulesAfter,
   type Standing,
   staying,
@@ -52,20 +49,15 @@ import {
 } from "./group/policy.ts";
 import { readCommit, toProposed, withWarrants } from "./group/proposals.ts";
 import { type GroupRules, isSameRules } from "./group/rules.ts";
+import { memberAt, membersOf, standingOf } from "./group/standing.ts";
 import { suiteOf } from "./group/suite.ts";
-import { leavesOf } from "./group/tree.ts";
-import { encodeWarrants, groupIdOf, readGroupId, warrant } from "./group/warrant.ts";
-import {
-  contextExtensions,
-  readAnyMessage,
-  readContextExtensions,
-  readMessage,
-  writeMessage,
-} from "./group/wire.ts";
-import { type Identity, importSigningKey } from "./identity.ts";
+import { encodeWarrants, groupIdOf, readGroupId } from "./group/warrant.ts";
+import { contextExtensions, readAnyMessage, readMessage, writeMessage } from "./group/wire.ts";
+import type { Identity } from "./identity.ts";
 import { toDigits } from "./safety_number.ts";
 
 export { GroupError, type GroupErrorReason } from "./group/error.ts";
+export type { Expected } from "./group/expected.ts";
 export { type Circumstances, devicesMax, type GroupMember } from "./group/policy.ts";
 export type { GroupInvitation, GroupRole, GroupRules } from "./group/rules.ts";
 export { warrant } from "./group/warrant.ts";
@@ -109,15 +101,6 @@ export interface Applied {
   readonly isOut: boolean;
 }
 
-/** Which group it must be. */
-export interface Expected {
-  readonly room: Uint8Array;
-  readonly server: Uint8Array;
-  /** A user key, or its SHA-256, that must be in the tree. */
-  readonly inviter?: Uint8Array;
-  readonly generation?: number;
-}
-
 /**
  * A member's end of a group.
  *
@@ -129,7 +112,7 @@ export class Group {
   readonly #identity: Identity;
   readonly #suite: CiphersuiteImpl;
   readonly #checks: CredentialChecks;
-  readonly #signer: number | undefined;
+  readonly #signer: Uint8Array | undefined;
   #epoch: Epoch | undefined;
   #standing: Standing;
   #turn: Promise<unknown> = Promise.resolve();
@@ -143,9 +126,9 @@ export class Group {
     this.#identity = identity;
     this.#suite = suiteOf(identity.device);
     this.#checks = checks;
-    this.#signer = signer;
     this.#epoch = epoch;
     this.#standing = standingOf(epoch.context, epoch.tree);
+    this.#signer = this.members.find(({ leaf }) => leaf === signer)?.deviceKey;
   }
 
   /** A new group, of which we are the only member. */
@@ -283,7 +266,7 @@ export class Group {
    * something in it.
    */
   get vouchedBy(): GroupMember | undefined {
-    return this.members.find(({ leaf }) => leaf === this.#signer);
+    return this.#signer && this.members.find(isDevice({ deviceKey: this.#signer }));
   }
 
   memberOf(deviceId: Uint8Array): GroupMember | undefined {
@@ -416,6 +399,10 @@ export class Group {
         "The commit",
         () => followCommit(epoch, publicMessage, this.#suite, this.#checks),
       );
+      if (this.#epoch !== epoch) { // Forgotten meanwhile.
+        if (next) forgetEpoch(next);
+        throw gone();
+      }
       const rules = proposed.rules ?? standing.rules;
       const after = { rules, members: membersOf(tree, rules) };
       const stay = standing.members.filter((member) => !proposed.removed.includes(member));
@@ -451,7 +438,7 @@ export class Group {
   }
 
   get #live(): Epoch {
-    if (!this.#epoch) throw new GroupError("gone", "We are not in this group any more.");
+    if (!this.#epoch) throw gone();
     return this.#epoch;
   }
 
@@ -531,69 +518,11 @@ function contextOf(message: ReturnType<typeof readAnyMessage>): About {
 
 const codeLabel = new TextEncoder().encode("broadcast/2 epoch code");
 
-/** Which epoch of which group something is of. */
-type About = Pick<GroupContext, "groupId" | "epoch">;
-
 function toEpoch(epoch: bigint): number {
   if (epoch > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new GroupError("invalid", "An epoch is out of range.");
   }
   return Number(epoch);
-}
-
-/** Log order makes it certain what epoch something is of, so only the current one will do. */
-function checkEpoch(what: string, of: About, here: About): void {
-  const [theirs, ours] = [readGroupId(of.groupId), readGroupId(here.groupId)];
-  if (!isSame(theirs.room, ours.room)) {
-    throw new GroupError("stranger", `The ${what} is of another room.`);
-  }
-  const order = theirs.generation - ours.generation || Number(of.epoch - here.epoch);
-  if (order < 0) throw new GroupError("old", `The ${what} is of an epoch that is over.`);
-  if (order > 0) throw new GroupError("early", `The ${what} is of an epoch that is to come.`);
-}
-
-function checkExpected(
-  { members, rules }: Standing,
-  { groupId }: Pick<GroupContext, "groupId">,
-  expected: Expected,
-): void {
-  const { room, generation } = readGroupId(groupId);
-  const { inviter } = expected;
-  if (
-    !isSame(room, expected.room) || generation !== (expected.generation ?? generation)
-  ) throw new GroupError("stranger", "This is the group of another room.");
-  if (!isSame(rules.server, expected.server)) {
-    throw new GroupError("stranger", "This is a room of another server.");
-  }
-  const isInviter = ({ userKey }: GroupMember) =>
-    isSame(userKey, inviter) || isSame(sha256(userKey), inviter);
-  if (inviter && !members.some(isInviter)) {
-    throw new GroupError("stranger", "Who invited us is not in this group.");
-  }
-}
-
-/** As whom we come in by ourselves. */
-async function prepareEntry(
-  identity: Identity,
-  { members }: Standing,
-  { groupId }: GroupContext,
-  secret: Uint8Array | undefined,
-): Promise<{ leaf: LeafNode; former?: GroupMember; authenticatedData: Bytes }> {
-  const deviceKey = identity.device.publicKey;
-  const userKey = identity.user.publicKey;
-  const ours = members.filter((member) => isSame(member.userKey, userKey));
-  const former = ours.find((member) => isSame(member.deviceKey, deviceKey)) ??
-    (secret ? undefined : ours[0]);
-  if (former) {
-    const { keyPackage } = await makeKeyPackage(identity, former.invitation);
-    return { leaf: keyPackage.leafNode, former, authenticatedData: new Uint8Array(0) };
-  }
-  if (!secret) throw new GroupError("policy", "Only who is in the group comes back uninvited.");
-  const { room, generation } = readGroupId(groupId);
-  const signed = await warrant(secret, room, generation, { userKey, deviceKey });
-  const { publicKey } = await importSigningKey(secret as Bytes);
-  const { keyPackage } = await makeKeyPackage(identity, publicKey);
-  return { leaf: keyPackage.leafNode, authenticatedData: encodeWarrants(new Map([[0, signed]])) };
 }
 
 async function staged({ message, welcome }: MadeCommit, group: Group): Promise<Staged> {
@@ -618,43 +547,15 @@ function rulesProposal(rules: GroupRules): Proposal {
   };
 }
 
+function gone(): GroupError {
+  return new GroupError("gone", "We are not in this group any more.");
+}
+
 function refuse(reason: string | undefined): void {
   if (reason) throw new GroupError("policy", reason);
 }
 
-function standingOf(
-  { extensions }: Pick<GroupInfo["groupContext"], "extensions">,
-  tree: RatchetTree,
-): Standing {
-  const rules = readContextExtensions(extensions);
-  return { rules, members: membersOf(tree, rules) };
-}
-
-function membersOf(tree: RatchetTree, rules: GroupRules): GroupMember[] {
-  return leavesOf(tree).map(({ leaf, node }) => {
-    const identity = identityOf(node);
-    const { userKey, deviceKey, deviceId, invitation } = identity;
-    const role = roleOf(identity, rules);
-    return { leaf, userKey, deviceKey, deviceId, role, ...(invitation && { invitation }) };
-  });
-}
-
-/** Leaves are never changed, and most stay from epoch to epoch. */
-const identities = new WeakMap<LeafNode, LeafIdentity>();
-
-function identityOf(leaf: LeafNode): LeafIdentity {
-  const known = identities.get(leaf) ?? readLeaf(leaf);
-  identities.set(leaf, known);
-  return known;
-}
-
-function memberAt({ members }: Standing, leaf: number): GroupMember {
-  const member = members.find((one) => one.leaf === leaf);
-  if (!member) throw new GroupError("invalid", "There is no such member.");
-  return member;
-}
-
 /** Whether a member is this device. */
-function isDevice({ deviceKey }: GroupMember): (member: GroupMember) => boolean {
-  return (member) => compare(member.deviceKey, deviceKey) === 0;
+function isDevice({ deviceKey }: Pick<GroupMember, "deviceKey">): (member: GroupMember) => boolean {
+  return (member) => isSame(member.deviceKey, deviceKey);
 }

@@ -27,9 +27,8 @@ basePoint[0] = 9;
 const pkcs8Prefix = Uint8Array.fromHex("302e020100300506032b656e04220420");
 
 /**
- * Whether others can seal for this key: its length is right, and all coefficients are below the
- * modulus (FIPS 203, section 7.2). Who puts another key into a tree would keep everybody from
- * committing.
+ * Whether one may seal for this key: its length is right, and all coefficients are below the modulus
+ * (FIPS 203, section 7.2). Another key in a tree could keep everybody from committing.
  */
 export function isSealableKey(publicKey: Uint8Array): boolean {
   if (publicKey.length !== publicKeyBytes) return false;

@@ -338,6 +338,19 @@ Deno.test("who adds on the word of a link is held to the link, moderator or not"
   assertEquals((await group.stage({ add: [{ keyPackage }] }, quiet)).group.members.length, 2);
 });
 
+Deno.test("a group that is forgotten stays so, whatever was under way", async () => {
+  const { alice, bob } = await pair();
+  const staged = await bob.stage({}, quiet);
+  const underWay = [alice.seal(new Uint8Array(1), context), alice.accept(staged.commit, quiet)];
+  await Promise.resolve();
+  alice.forget();
+  const ends = await Promise.allSettled([...underWay, alice.groupInfo()]);
+  assertEquals(ends.at(-1)!.status, "rejected");
+  assertEquals(ends[1]!.status, "rejected");
+  await refused(() => alice.seal(new Uint8Array(1), context), "gone");
+  alice.forget();
+});
+
 Deno.test("what commits, messages and group infos are of can be read by anybody", async () => {
   const { alice, bob } = await pair();
   const own = await newKeyPackage(await newIdentity());
