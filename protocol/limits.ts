@@ -302,6 +302,8 @@ export const trimMs = 60 * 60 * 1000;
 export const sealedTextBytesMax = 48 * KiB;
 /** Those who ask to be let into a sealed room that a client remembers. */
 export const knocksMax = 256;
+/** Those who have left a sealed room that a client remembers. */
+export const departedMax = 4096;
 /** How long who asks to be let in waits for a member, before coming in by themselves. */
 export const knockWaitMs = 2_000;
 /** Of those who come in by themselves each waits so much longer than who knocked before … */

@@ -78,7 +78,6 @@ export class Arrival {
         await this.#waitTurn(server, isDone);
         continue;
       }
-      keys.lastCommit ??= there.commit;
       const way = await this.#enter(server, there.groupInfo, there.commit, invitation);
       if (way === "closed") {
         if (isDone()) return;

@@ -173,6 +173,7 @@ export class Proposals {
     const pending = this.#pending;
     if (!pending) return undefined;
     const isOurs = equal(pending.messageId, messageId);
+    if (!isOurs && !this.#isNext(pending)) return undefined; // It is before ours; the server decides.
     if (!isOurs) pending.group.forget();
     this.#pending = undefined;
     this.#settled = { pending, outcome: isOurs ? "won" : "lost" };
@@ -223,12 +224,15 @@ export class Proposals {
 
   /** It cannot win any more. The one that did has come, or is about to. */
   #stale(pending: Pending): void {
-    const { after } = pending.request;
-    const { lastCommit } = this.#options.keys;
-    const isBehind = after ? !lastCommit || !equal(after, lastCommit) : lastCommit !== undefined;
-    if (!isBehind && !this.#isOutside) return;
+    if (this.#isNext(pending) && !this.#isOutside) return;
     this.#drop(pending);
     pending.outcome.resolve("lost");
+  }
+
+  /** Whether it follows on the last commit that we have read. */
+  #isNext({ request: { after } }: Pending): boolean {
+    const { lastCommit } = this.#options.keys;
+    return after && lastCommit ? equal(after, lastCommit) : after === lastCommit;
   }
 
   /** Who is not in the group cannot wait for what the log says of it. */

@@ -6,7 +6,7 @@
 
 import { type Applied, type Group, GroupError } from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
-import { concat, equal, fromMapKey, mapKey } from "../../protocol/bytes.ts";
+import { concat, equal } from "../../protocol/bytes.ts";
 import { decodeCommit } from "../../protocol/commit.ts";
 import { chainEntry, Content, decodeCore, encodeCore, Proof } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -65,6 +65,8 @@ export class Reading {
   readonly #options: ReadingOptions;
   readonly #deviceId: Uint8Array;
   #unreadable = 0;
+  /** Key packages that have let us in, where that is not kept yet. */
+  #used: Uint8Array[] = [];
 
   constructor(options: ReadingOptions) {
     this.#options = options;
@@ -97,6 +99,12 @@ export class Reading {
     return { entries, cursor, kept, failure };
   }
 
+  /** What was read is kept. */
+  taken(): void {
+    const used = this.#used.splice(0);
+    if (used.length > 0) this.#options.profile.dropKeyPackages(used);
+  }
+
   async #readOne(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
     const { keys, people, knocks } = this.#options;
     const { core: { content }, author, verified } = entry;
@@ -104,13 +112,13 @@ export class Reading {
     switch (content) {
       case Content.joined:
         if (author?.userKey) {
-          this.#forgetDeparted(author.userKey);
+          keys.noteJoined(author.userKey);
           people.meet(author.name, author.userKey);
         }
         return entry;
       case Content.left:
         if (author?.userKey) {
-          keys.departed.add(mapKey(author.userKey));
+          keys.noteLeft(author.userKey);
           people.meet(author.name, author.userKey);
           knocks.forget(author.userKey);
         }
@@ -163,19 +171,12 @@ export class Reading {
       keys.leave();
       return tell({ what: "out", by: nameOf(applied.by) });
     }
-    for (const { userKey } of applied.removed) this.#forgetDeparted(userKey);
+    keys.noteAdded(applied.added);
     knocks.settle(applied.added);
     const added = applied.added.map(nameOf);
     const removed = applied.removed.map(nameOf);
     if (added.length + removed.length === 0) return;
     tell({ what: "changed", by: nameOf(applied.by), added, removed });
-  }
-
-  /** Of those who have gone the tree has nobody any more, or they are back. */
-  #forgetDeparted(userKey: Uint8Array): void {
-    const { keys } = this.#options;
-    keys.departed.delete(mapKey(userKey));
-    keys.before.delete(mapKey(userKey));
   }
 
   /** The commit may be the one that lets us in. */
@@ -193,7 +194,7 @@ export class Reading {
       try {
         const group = await groups.join(identity, saved, welcome, expected);
         if (group.generation !== entry.core.epoch!.generation) continue;
-        profile.dropKeyPackages([ref]);
+        this.#used.push(ref);
         return this.#enter(group, true);
       } catch (cause) {
         if (!(cause instanceof GroupError)) throw cause;
@@ -221,10 +222,7 @@ export class Reading {
 
   #enter(group: Group, isNew: boolean): void {
     const { keys, knocks, tell } = this.#options;
-    const departed = isNew ? [] : [...keys.departed];
     keys.enter(group, { isNew });
-    const inTree = new Set(group.members.map(({ userKey }) => mapKey(userKey)));
-    for (const key of departed) if (!inTree.has(key)) this.#forgetDeparted(fromMapKey(key));
     knocks.settle(group.members);
     if (isNew) tell({ what: "in", isNew: group.members.length === 1 });
   }

@@ -5,7 +5,8 @@
  */
 
 import type { Group, GroupMember } from "../../crypto/group.ts";
-import { mapKey } from "../../protocol/bytes.ts";
+import { equal, mapKey } from "../../protocol/bytes.ts";
+import { departedMax } from "../../protocol/limits.ts";
 import { encodeState, type KeptState } from "./kept_state.ts";
 
 /** MUST let one operation at a time work with the group. */
@@ -15,10 +16,15 @@ export class RoomKeys {
   group: Group | undefined;
   /** The message id of the last commit in the log; the next one names it. */
   lastCommit: Uint8Array | undefined;
-  /** User keys of those who the log says have left, by {@link mapKey}. */
+  /**
+   * User keys of those who the log says have left, by {@link mapKey}; whether they are in the tree or
+   * not: somebody may yet add them who did not know.
+   */
   readonly departed = new Set<string>();
-  /** Those who were in the tree before we came: the log that we have cannot say that they had left. */
+  /** Those of the tree who came before us: the log that we have cannot say that they had not left. */
   readonly before = new Set<string>();
+  /** Those who the log says have joined. */
+  readonly #joined = new Set<string>();
   /** Something may have been sealed with these keys that we do not know of: they seal nothing more. */
   mustRenew = false;
   /** The group of this generation ended by a commit that no honest member can accept. */
@@ -39,19 +45,44 @@ export class RoomKeys {
 
   /** We are in this group from now on. */
   enter(group: Group, { isNew }: { isNew: boolean }): void {
-    if (isNew) {
-      this.before.clear();
-      this.departed.clear();
-      const own = mapKey(group.own.userKey);
-      for (const { userKey } of group.members) {
-        if (mapKey(userKey) !== own) this.before.add(mapKey(userKey));
-      }
-    }
+    if (isNew) this.before.clear();
+    const known = isNew ? [group.own] : [group.own, ...this.group?.members ?? []];
+    this.noteAdded(
+      group.members.filter(({ userKey }) =>
+        !known.some((member) => equal(member.userKey, userKey))
+      ),
+    );
     if (this.group !== group) this.group?.forget();
     this.broken?.forget();
     this.group = group;
     this.broken = undefined;
     this.mustRenew = false;
+  }
+
+  /** The log says that this user has joined the room. */
+  noteJoined(userKey: Uint8Array): void {
+    const key = mapKey(userKey);
+    this.#joined.add(key);
+    this.departed.delete(key);
+    this.before.delete(key);
+  }
+
+  /** The log says that this user has left it. */
+  noteLeft(userKey: Uint8Array): void {
+    const key = mapKey(userKey);
+    this.#joined.delete(key);
+    this.departed.delete(key);
+    this.departed.add(key);
+    if (this.departed.size <= departedMax) return;
+    this.departed.delete(this.departed.keys().next().value!);
+  }
+
+  /** These have come into the tree. */
+  noteAdded(members: readonly Pick<GroupMember, "userKey">[]): void {
+    for (const { userKey } of members) {
+      const key = mapKey(userKey);
+      if (!this.#joined.has(key) && !this.departed.has(key)) this.before.add(key);
+    }
   }
 
   /** We are in no group any more. */

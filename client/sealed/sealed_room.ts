@@ -5,7 +5,14 @@
  * @module
  */
 
-import { type Group, type GroupChange, GroupError, type GroupRules } from "../../crypto/group.ts";
+import {
+  type Group,
+  type GroupChange,
+  GroupError,
+  type GroupMember,
+  type GroupRules,
+  type Joiner,
+} from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
 import { equal, mapKey } from "../../protocol/bytes.ts";
 import { type Clock, pause } from "../../protocol/clock.ts";
@@ -14,11 +21,12 @@ import {
   decodeCore,
   encodeCore,
   encodeCoreHead,
+  type Epoch,
   messageIdOf,
   Proof,
 } from "../../protocol/entry.ts";
 import { CutShort } from "../../protocol/errors.ts";
-import { admitWaitMs, sealRetryMs, sealRetryMsMax } from "../../protocol/limits.ts";
+import { admitWaitMs, knockWaitMs, sealRetryMs, sealRetryMsMax } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import { Refused } from "../handshake.ts";
 import type { CheckedEntry } from "../room_log.ts";
@@ -69,7 +77,9 @@ export class SealedRoom {
   /** What was to be sent before the room was attached. */
   #early: OwnMessage[] = [];
   /** The server says that the log is beyond this epoch. */
-  #staleEpoch = -1;
+  #stale: Epoch | undefined;
+  /** The session in which we are getting the keys. */
+  #arriving: Server | undefined;
   #isClean = false;
   /** The next key is being used. */
   #isSealing = false;
@@ -155,6 +165,7 @@ export class SealedRoom {
    * @param isDropped whether a commit that was staged went with that
    */
   taken(isDropped: boolean): void {
+    this.#reading.taken();
     this.#proposals.conclude(isDropped);
   }
 
@@ -215,8 +226,7 @@ export class SealedRoom {
   /** The server says that a message was sealed in an epoch that is over. */
   stale(messageId: Uint8Array): void {
     const sealed = this.#sealed.get(mapKey(messageId));
-    const epoch = sealed && decodeCore(sealed).epoch?.epoch;
-    if (epoch !== undefined) this.#staleEpoch = Math.max(this.#staleEpoch, epoch);
+    this.#stale = sealed && decodeCore(sealed).epoch;
   }
 
   /**
@@ -247,13 +257,14 @@ export class SealedRoom {
         `${name} has left no keys with the server yet, and is not here.`,
       );
     }
+    const { hasDeparted } = this.keys;
     await this.change((group) => {
-      const joiners = absent(group, packages);
+      const joiners = absent(group, packages.filter(({ userKey }) => !hasDeparted(userKey)));
       return joiners.length > 0 ? { add: joiners } : undefined;
     });
   }
 
-  async #packagesOf(name: string): Promise<{ deviceId: Uint8Array; keyPackage: Uint8Array }[]> {
+  async #packagesOf(name: string): Promise<(Joiner & Pick<GroupMember, "deviceId" | "userKey">)[]> {
     const { groups, people } = this.#options;
     const { packages } = await this.#online().command("take", { user: name });
     const found = [];
@@ -306,7 +317,8 @@ export class SealedRoom {
   /** Whether what is sealed now may be taken by the log. */
   get #canSeal(): boolean {
     const { group } = this.keys;
-    return group !== undefined && !this.#proposals.isUnderWay && group.epoch > this.#staleEpoch &&
+    return group !== undefined && !this.#proposals.isUnderWay &&
+      !(group.epoch === this.#stale?.epoch && group.generation === this.#stale.generation) &&
       !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey));
   }
 
@@ -356,17 +368,20 @@ export class SealedRoom {
   /** Gets the keys, in the background, unless there are some. */
   #arrive(): void {
     const server = this.#server;
-    if (!server || this.keys.group || this.keys.broken) return;
+    if (!server || this.#arriving === server || this.keys.group || this.keys.broken) return;
     if (!this.#options.profile.isKept) {
       const why = "Another process of yours has this room's keys. Read and write there.";
       return this.#options.tell(this.keys.room, { what: "failed", why });
     }
     const isGone = () => this.#server !== server;
-    this.#arrival.arrive(server, this.info, isGone).catch((cause) => this.#explain(cause));
+    this.#arriving = server;
+    this.#arrival.arrive(server, this.info, isGone).catch((cause) => this.#explain(cause))
+      .finally(() => {
+        if (this.#arriving === server) this.#arriving = undefined;
+      });
   }
 
   #haveKeys(): void {
-    this.#staleEpoch = -1;
     for (const knocker of this.knocks.all) this.#onKnock(knocker);
   }
 
@@ -375,7 +390,11 @@ export class SealedRoom {
     const { profile, clock, random } = this.#options;
     const { broken } = this.keys;
     // What a broken group was stays kept, for whoever begins it anew: after a crash it is read again.
-    if (!broken) return profile.dropGroup(this.keys.room);
+    if (!broken) {
+      profile.dropGroup(this.keys.room);
+      // Unless it was for good, and the server says so in a moment.
+      return void clock.timer(knockWaitMs, () => this.#arrive());
+    }
     if (!isModerator(broken)) return;
     void (async () => {
       await pause(clock, admitWaitMs * (1 + 4 * random()));
@@ -398,6 +417,7 @@ export class SealedRoom {
     this.#former = new Set(others.map(({ userKey }) => mapKey(userKey)));
     await this.#arrival.begin(last.generation + 1, withOwn(rules, last));
     for (const { userKey } of others) {
+      if (!stays(userKey)) continue; // They have gone meanwhile.
       const name = people.nameOf(userKey);
       await this.addByName(name).catch((cause) => this.#explain(cause));
     }
