@@ -32,7 +32,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     if (room) forgive(member, room, core);
     return refuse(member, core, new ProtocolError("forbidden", text));
   }
-  const number = ++member.published;
+  const number = numberOf(member, room, core);
   const refusal = refusalOf(member, room, core, payloadAt);
   if (refusal && !member.publishes.wasTaken(messageIdOf(core))) {
     if (refusal.retryAfterMs === undefined) forgive(member, room, core);
@@ -57,6 +57,13 @@ export function publish(member: Member, { room: id, core }: Publish): void {
       refuse(member, core, error);
     },
   });
+}
+
+/** What is waited for keeps its place before what came behind it, and may be refused after it comes again. */
+function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
+  const owed = member.owed.get(room);
+  const isOwed = owed !== undefined && equal(owed.messageId, messageIdOf(core));
+  return isOwed ? owed.number : ++member.published;
 }
 
 function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void {
