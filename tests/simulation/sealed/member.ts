@@ -529,6 +529,9 @@ export class SealedMember {
         () => `${this.name} was shown ${reader.lastShown}, and has kept ${cursor.seq}`,
       );
       if (reader.lastShown < cursor.seq) coverage.keptUnshown++;
+      for (const entry of profile.newest(id, cursor.seq - reader.lastShown)) {
+        if (entry.seq > reader.lastShown) reader.shown.set(entry.seq, toShown(entry));
+      }
       reader.lastShown = cursor.seq;
     }
     for (const { room, core } of profile.messages()) {

@@ -329,7 +329,8 @@ class Simulation {
         without().every((member) => !this.#isEntitled(member)),
     );
     let tries = 0;
-    while (without().length > 0) {
+    const isSomebodyAway = () => this.#members.some(({ client }) => !client?.isConnected);
+    while (without().length > 0 || isSomebodyAway()) {
       const host = this.#entitled();
       for (const member of without()) {
         coverage.admitted++;
