@@ -17,7 +17,7 @@ import { Session as ServerSession } from "../../../server/session.ts";
 import { ProcessEnded } from "../mortal.ts";
 import { replaceMethod, undoAll } from "../wrap.ts";
 import type { SealedOptions } from "./simulate.ts";
-import { all, busy, often } from "./special_plans.ts";
+import { all, busy, goers, often, slowStore } from "./special_plans.ts";
 
 /** A fault, and what it should be found by. */
 export interface SealedMutant extends SealedOptions {
@@ -117,32 +117,30 @@ export const mutants: readonly SealedMutant[] = [
     name: "a client forgets what it said when the server says that it has it",
     shows: /its text is not kept here/,
     sabotage: () => storedLongAgo(),
-    plan: often("cut", "kill"),
+    plan: all(often("cut"), slowStore),
   },
   {
     name: "a client reads on from where it has read, and not from where its keys are",
-    shows: /bad commit|was not shown/,
+    shows: /are in the tree/,
     sabotage: () => withoutResumption(),
-    plan: all(busy, often("crash")),
+    plan: goers,
   },
   {
-    name: "a client keeps its keys with a cursor that is too late",
-    shows: /bad commit|was not shown/,
+    name: "a client keeps its keys with a cursor that is too early",
+    shows: /bad commit|met/,
     wrapProfile: (profile) => {
-      let last: Cursor | undefined;
+      let before: Cursor | undefined;
       return {
         ...profile,
         take(taken) {
-          last = taken.cursor;
           const { group } = taken;
-          profile.take(group ? { ...taken, group: { ...group, cursor: last } } : taken);
-        },
-        keepGroup(room, state, cursor, isClean) {
-          profile.keepGroup(room, state, isClean ? cursor : last ?? cursor, isClean);
+          const cursor = group && before ? before : group?.cursor;
+          if (group) before = group.cursor;
+          profile.take(group && cursor ? { ...taken, group: { ...group, cursor } } : taken);
         },
       };
     },
-    plan: all(busy, often("crash", "restart")),
+    plan: all(busy, often("crash")),
   },
   {
     name: "a client that is sent away reads on with its old keys",
@@ -153,12 +151,6 @@ export const mutants: readonly SealedMutant[] = [
     name: "what waited when somebody came is sealed in the epoch before it",
     shows: /./,
     sabotage: () => sealsLate(),
-    plan: busy,
-  },
-  {
-    name: "a client takes a knock for the room's, whoever has left since",
-    shows: /are in the tree|right to it|was not shown|bad commit|at rest/,
-    sabotage: () => replaceMethod(SealedRoom.prototype, "taken", () => () => {}),
     plan: busy,
   },
 ];

@@ -4,7 +4,7 @@ import { type SealedOptions, type SealedOutcome, simulateSealed } from "./simula
 import { races } from "./special_plans.ts";
 
 /** Seeds that run with every test; `deno task simulate-sealed` runs as many as one likes. */
-const seeds = 220;
+const seeds = 200;
 
 /** What a seed did, unless it failed: then how to look at it. */
 async function pass(seed: number, options: SealedOptions = {}): Promise<SealedOutcome> {
@@ -57,7 +57,7 @@ Deno.test("of several commits in one epoch one wins and the others follow, a tho
   for (let seed = 1; seed <= 50; seed++) {
     coverage.add((await pass(seed, { plan: races(20) })).coverage);
   }
-  assert(coverage.staleCommits > 1_000, `${coverage.staleCommits} commits lost`);
+  assert(coverage.staleCommits > 500, `${coverage.staleCommits} commits lost`);
 });
 
 Deno.test("the same seed of sealed rooms gives the same events, after whatever other seeds", async () => {

@@ -125,6 +125,8 @@ class Simulation {
   #link: Link | undefined;
   #isCalm = false;
   #isSpoiled = false;
+  /** When somebody was last asked for an invitation. */
+  #invitedMs = -Infinity;
 
   constructor(parts: Parts, { wrapProfile, isReal = false }: SealedOptions) {
     const { world, plan, coverage, truth } = parts;
@@ -197,15 +199,17 @@ class Simulation {
     for (const deed of deeds) at(deed.atMs, () => this.#act(deed));
     for (const fault of faults) at(fault.atMs, () => this.#strike(fault));
     await this.#until("all has been said", () => left === 0);
+    if (races === 0) return;
+    const hasKeys = ({ rooms }: SealedMember) => rooms.some(({ sealed }) => sealed.keys.group);
+    await this.#until("all are in", () => this.#members.every(hasKeys));
     for (let race = 0; race < races; race++) await this.#race(raceMs);
   }
 
   /** Two members commit at once. */
   async #race(ms: number): Promise<void> {
     const { world } = this.#parts;
-    const able = this.#members.filter(({ rooms }) => rooms.some(({ sealed }) => sealed.keys.group));
-    let left = able.length;
-    for (const [at, member] of able.entries()) {
+    let left = this.#members.length;
+    for (const [at, member] of this.#members.entries()) {
       world.after(at * ms, () => {
         void member.act({ what: "renew" }, member).then(() => left--);
       });
@@ -218,7 +222,10 @@ class Simulation {
     const { world } = this.#parts;
     while (!this.#link) {
       const host = this.#entitled();
-      if (host) void host.act({ what: "invite" }, host); // Should its process end, it never ends.
+      if (host && world.ms > this.#invitedMs + 60_000) {
+        this.#invitedMs = world.ms;
+        void host.act({ what: "invite" }, host); // Should its process end, it never ends.
+      }
       await world.pause(1_000);
       if (this.#isCalm && world.ms > restMsMax) return;
     }

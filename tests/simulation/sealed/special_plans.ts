@@ -48,10 +48,37 @@ export function all(
 export function races(rounds: number): (plan: SealedPlan) => SealedPlan {
   return (plan) => ({
     ...plan,
-    arrivalsMs: plan.arrivalsMs.map(() => 1_000),
+    members: 3,
+    arrivalsMs: [0, 1_000, 1_000],
+    bursts: [],
     deeds: [],
     faults: [],
     bytesMax: 256,
     races: rounds,
+    raceMs: plan.raceMs / 10,
   });
+}
+
+/** The store takes its time, so that what was sent before a reconnect is still on its way after it. */
+export function slowStore(plan: SealedPlan): SealedPlan {
+  return { ...plan, storeMsMax: 900, network: { ...plan.network, latencyMs: 1, refusals: 0 } };
+}
+
+/** Somebody leaves, then all others die; nobody says anything in between. */
+export function goers(plan: SealedPlan): SealedPlan {
+  const lastMs = Math.max(...plan.arrivalsMs, 2_000) + 8_000;
+  const others = Array.from({ length: plan.members }, (_, number) => number);
+  return {
+    ...plan,
+    bursts: [],
+    deeds: [{ atMs: lastMs, member: 1, isEntitled: false, what: "part", whom: 1 }],
+    faults: others.map((member): Fault => ({
+      atMs: lastMs + 2_000,
+      kind: "crash",
+      member,
+      lastsMs: 200,
+      changes: 0,
+      isKept: true,
+    })),
+  };
 }
