@@ -6,7 +6,7 @@
  */
 
 import { Authors, RoomLog } from "../../client/room_log.ts";
-import { OpeningChannel, SealingChannel } from "../../crypto/channel.ts";
+import { channelOf, OpeningChannel, pairChannel, SealingChannel } from "../../crypto/channel.ts";
 import {
   generateIdentity,
   type Identity,
@@ -18,6 +18,7 @@ import { dhBytes, initiate } from "../../crypto/noise.ts";
 import { commands, type RoomInfo } from "../../protocol/command.ts";
 import { concat, fromBase64Url, readU32, readU64 } from "../../protocol/bytes.ts";
 import { promptSkipper } from "../../protocol/classic_server_reader.ts";
+import { Content } from "../../protocol/entry.ts";
 import { frame } from "../../protocol/framer.ts";
 import {
   decodePayload,
@@ -204,7 +205,7 @@ export async function logIn(
     ...session,
     rest: input.rest,
     scanner: (delivered) => new FrameScanner(delivered),
-    check: (stream) => check(stream, attach, server),
+    check: (stream) => check(stream, opening, attach, server),
   };
 }
 
@@ -307,59 +308,63 @@ export class FrameScanner implements Scanner {
   }
 }
 
-/** Opens and checks a room's frames. Authors' signatures are not: one core would take minutes. */
+/** Opens and checks all that a reader got. Authors' signatures are not: one core would take minutes. */
 async function check(
   stream: Uint8Array<ArrayBuffer>,
-  { channel, key, counter, cursor }: Control<"attach">,
+  pair: OpeningChannel,
+  attach: Control<"attach">,
   server: Uint8Array,
 ): Promise<Checked> {
   const checked = { ids: [] as number[], keys: [] as number[], bytes: 0, faults: [] as string[] };
-  const opening = await OpeningChannel.create(channel, key, counter);
-  const log = await openLog(server, cursor);
+  const log = await openLog(server, attach.cursor);
+  let live = await openingOf(attach);
   for (let at = 0; stream.length - at >= lengthBytes;) {
     const end = at + lengthBytes + readU32(stream, at);
     if (end > stream.length) break;
     const body = stream.subarray(at + lengthBytes, end);
-    if (readU32(body, 0) === channel) {
-      const frameCounter = opening.counter;
-      const before = checked.ids.length;
-      try {
-        await checkFrame(await opening.open(body), log, frameCounter, checked);
-      } catch (error) {
-        checked.faults.push(String(error));
-        break;
+    const before = checked.ids.length;
+    try {
+      const isLive = channelOf(body) !== pairChannel;
+      const key = isLive ? live.counter : pageKey;
+      const messages = decodeMessages(await (isLive ? live : pair).open(body));
+      for (const message of messages) {
+        if (message.type === "attach") live = await openingOf(message);
+        if (message.type === "batch") await checkBatch(message, log, key, checked);
       }
-      if (checked.ids.length > before) checked.bytes += end - at;
+    } catch (error) {
+      checked.faults.push(String(error));
+      break;
     }
+    if (checked.ids.length > before) checked.bytes += end - at;
     at = end;
   }
   return checked;
 }
 
-async function openLog(
-  server: Uint8Array,
-  cursor: Control<"attach">["cursor"],
-): Promise<(room: Uint8Array) => RoomLog> {
+/** Who has fallen behind gets pages of its own, which nobody follows by their counter. */
+const pageKey = -1;
+
+function openingOf({ channel, key, counter }: Control<"attach">): Promise<OpeningChannel> {
+  return OpeningChannel.create(channel, key, counter);
+}
+
+async function openLog(server: Uint8Array, cursor: Cursor): Promise<(room: Uint8Array) => RoomLog> {
   const verifier = await importVerifier(server);
   let log: RoomLog | undefined;
   const nobody = new Authors(() => Promise.resolve([]));
   return (room) => log ??= new RoomLog(room, verifier!, server, nobody, cursor);
 }
 
-async function checkFrame(
-  messages: Uint8Array,
+async function checkBatch(
+  batch: Message & { type: "batch" },
   log: (room: Uint8Array) => RoomLog,
-  counter: number,
+  key: number,
   checked: Checked,
 ): Promise<void> {
-  for (const message of decodeMessages(messages)) {
-    if (message.type === "presence") continue;
-    if (message.type !== "batch") throw new Error(`A ${message.type} on a room's channel`);
-    for (const { core } of await log(message.room.slice()).accept(message)) {
-      if (core.content !== 0) continue;
-      checked.ids.push(readId(core.payload, 0));
-      checked.keys.push(counter);
-    }
+  for (const { core } of await log(batch.room.slice()).accept(batch)) {
+    if (core.content !== Content.text) continue;
+    checked.ids.push(readId(core.payload, 0));
+    checked.keys.push(key);
   }
 }
 

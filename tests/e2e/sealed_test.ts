@@ -1,7 +1,7 @@
 /** Sealed rooms as people use them: real processes, real terminals. */
 
 import { assert, assertEquals } from "@std/assert";
-import { person, Site } from "./site.ts";
+import { linkShown, person, Site } from "./site.ts";
 
 Deno.test("a sealed room is made, handed on by a link, talked in, and taken away from one", async () => {
   await using site = await Site.open();
@@ -13,8 +13,7 @@ Deno.test("a sealed room is made, handed on by a link, talked in, and taken away
   await alice.prompts("team (sealed)>");
   await alice.line("/invite 1d 5");
   await alice.shows(/^broadcast:/);
-  const row = alice.rows.findIndex((row) => row.startsWith("broadcast:"));
-  const link = alice.rows.slice(row).join("").split("team (sealed)")[0]!.trim();
+  const link = linkShown(alice);
   assert(link.includes("/team#"), link);
 
   const carol = person(site, link, "Carol");

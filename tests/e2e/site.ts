@@ -207,3 +207,10 @@ export function person(
 ): Terminal {
   return site.terminal(server, ["--name", name, "--home", name, ...args], { columns: 160 });
 }
+
+/** The link that `/invite` has shown to somebody, over however many rows. */
+export function linkShown({ rows }: Terminal): string {
+  const first = rows.findIndex((row) => row.startsWith("broadcast:"));
+  const last = rows.findIndex((row, at) => at >= first && row.endsWith(">"));
+  return rows.slice(first, last).join("").trim();
+}
