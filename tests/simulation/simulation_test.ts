@@ -97,3 +97,14 @@ Deno.test("the same seed gives the same events with real cryptography", async ()
     assertEquals([real.hash, real.events], [hash, events], `seed ${seed}`);
   }
 });
+
+Deno.test("`deno task simulate` runs seeds on several processors", async () => {
+  const args = ["run", "-q", "--no-prompt", "--frozen", "--allow-read=."];
+  const task = [`${import.meta.dirname}/main.ts`, "--seeds", "4", "--jobs", "2"];
+  const { stdout, code } = await new Deno.Command(Deno.execPath(), {
+    args: [...args, ...task],
+    signal: AbortSignal.timeout(60_000),
+  }).output();
+  const lines = new TextDecoder().decode(stdout).trim().split("\n");
+  assertEquals([lines.at(-1), code], ["0 failed", 0]);
+});

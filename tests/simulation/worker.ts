@@ -7,7 +7,6 @@
 
 import type { Coverage } from "./coverage.ts";
 import type { CryptoMode } from "./crypto.ts";
-import { simulate } from "./simulate.ts";
 
 /** A seed to run. */
 export interface Share {
@@ -32,7 +31,11 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 
+/** It waits for WebAssembly: imported at the top, it would let a message come before there is who takes it. */
+const simulation = import("./simulate.ts");
+
 scope.onmessage = async ({ data: { seed, ...options } }) => {
+  const { simulate } = await simulation;
   const { violation, coverage, trace } = await simulate(seed, options);
   const text = violation && [violation.message, violation.cause].filter(Boolean).join("\n");
   scope.postMessage({ seed, violation: text, coverage: { ...coverage }, trace });
