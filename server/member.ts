@@ -11,6 +11,8 @@ export interface Owed {
   readonly number: number;
   /** It was sealed for an epoch that had passed; nothing else spoke against it. */
   readonly isStale: boolean;
+  /** The first that was refused because of it, and is waited for should this one be in the log already. */
+  behind?: Owed;
 }
 
 /** A logged-in session, as the handlers of messages see it. */

@@ -16,7 +16,7 @@ import { whoMay } from "../../protocol/may.ts";
 import { encodeControl, type Publish } from "../../protocol/message.ts";
 import { standingOf } from "../asked.ts";
 import type { PeopledRoom } from "../peopled_room.ts";
-import type { Member } from "../member.ts";
+import type { Member, Owed } from "../member.ts";
 import type { User } from "../people.ts";
 import { can } from "../roles.ts";
 import type { Publication } from "../room.ts";
@@ -48,11 +48,11 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     ...(examine && { examine }),
     ...(staleness && { author: member, refusal: staleness }),
     onRepeated(seq) {
-      forgive(member, room, core);
+      waitNoMore(member, room, core);
       member.send(encodeControl("stored", { room: id, messageId: messageIdOf(core), seq }));
     },
     onRefused(error) {
-      if (error.retryAfterMs === undefined) forgive(member, room, core);
+      if (error.retryAfterMs === undefined) waitNoMore(member, room, core);
       else owe(member, room, messageIdOf(core), number, error.code === "stale_epoch");
       refuse(member, core, error);
     },
@@ -62,8 +62,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
 /** What is waited for keeps its place before what came behind it, and may be refused after it comes again. */
 function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
   const owed = member.owed.get(room);
-  const isOwed = owed !== undefined && equal(owed.messageId, messageIdOf(core));
-  return isOwed ? owed.number : ++member.published;
+  return isWaitedFor(member, room, core) ? owed!.number : ++member.published;
 }
 
 function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void {
@@ -84,13 +83,29 @@ function owe(
   isStale = false,
 ): void {
   if (number > (owed.get(room)?.number ?? Infinity)) return;
-  owed.set(room, { messageId: messageId.slice(), number, isStale });
+  owed.set(room, owedOf(messageId, number, isStale));
 }
 
-/** A message that will never be taken is not waited for. */
+function owedOf(messageId: Uint8Array, number: number, isStale = false): Owed {
+  return { messageId: messageId.slice(), number, isStale };
+}
+
+/** A message that has come and will never be taken is not waited for; what it held up comes behind it. */
 function forgive(member: Member, room: PeopledRoom, core: Uint8Array): void {
-  const owed = member.owed.get(room);
-  if (owed && equal(owed.messageId, messageIdOf(core))) member.owed.delete(room);
+  if (isWaitedFor(member, room, core)) member.owed.delete(room);
+}
+
+/** A message turns out to need no waiting for; what it held up meanwhile has been refused. */
+function waitNoMore(member: Member, room: PeopledRoom, core: Uint8Array): void {
+  if (!isWaitedFor(member, room, core)) return;
+  const { behind } = member.owed.get(room)!;
+  if (behind) member.owed.set(room, behind);
+  else member.owed.delete(room);
+}
+
+function isWaitedFor({ owed }: Member, room: PeopledRoom, core: Uint8Array): boolean {
+  const messageId = owed.get(room)?.messageId;
+  return messageId !== undefined && equal(messageId, messageIdOf(core));
 }
 
 /** What speaks against a sealed message at its turn: the log has reached another epoch than its own. */
@@ -165,11 +180,11 @@ function hurryOf(
   messageId: Uint8Array,
 ): ProtocolError | undefined {
   const { publishes, owed } = member;
-  const { messageId: waitedFor, isStale = false } = owed.get(room) ?? {};
-  const isNext = !waitedFor || equal(waitedFor, messageId);
+  const waitedFor = owed.get(room);
+  const isNext = !waitedFor || equal(waitedFor.messageId, messageId);
   // The pause of a slow room was kept before it was sealed too late.
   const retryAfterMs = isNext
-    ? !isStale && slownessOf(member, room) || publishes.tryTakeMessage(messageId)
+    ? !waitedFor?.isStale && slownessOf(member, room) || publishes.tryTakeMessage(messageId)
     : publishes.waitMs();
   if (isNext && retryAfterMs === 0) {
     if (room.slowMs > 0) noteSaid(member, room);
@@ -177,6 +192,9 @@ function hurryOf(
     return undefined;
   }
   if (!waitedFor) owe(member, room, messageId, member.published);
+  else if (!isNext && !publishes.wasTaken(messageId)) {
+    waitedFor.behind ??= owedOf(messageId, member.published);
+  }
   return new ProtocolError("slow_down", undefined, { retryAfterMs });
 }
 

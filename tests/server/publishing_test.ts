@@ -149,3 +149,29 @@ Deno.test("a clock that was set back lets nobody wait for the time until then", 
   assertEquals(await say(max, team, 1), "kept");
   assertEquals(await say(max, team, 2), "slow_down");
 });
+
+Deno.test("what is held up by something that is in the log already keeps its place", async () => {
+  const { core, team } = await scene();
+  using _ = core;
+  const budget = new PublishBudget(core.clock, 1, 1);
+  const max = session(core, core.somebody("Max", undefined, 7), [team], budget);
+  const publishOf = (id: number) =>
+    publish(max, {
+      type: "publish",
+      room: team.id,
+      core: encodeCore({
+        proof: Proof.signature,
+        content: Content.text,
+        messageId: numbered(16, id),
+        payload: new Uint8Array(1),
+      }, new Uint8Array(64)),
+    });
+  assertEquals(await say(max, team, 1), "kept");
+  publishOf(1); // Again, as if its acknowledgement had been lost: too fast, and to be looked up.
+  publishOf(2);
+  assertEquals(max.told.at(-1), "slow_down");
+  await team.flushed();
+  core.clock.advance(10_000);
+  assertEquals(await say(max, team, 3), "slow_down", "The second is waited for.");
+  assertEquals(await say(max, team, 2), "kept");
+});
