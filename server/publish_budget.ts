@@ -23,10 +23,21 @@ export class PublishBudget extends TokenBucket {
 
   /** Whether a message was taken not long ago. */
   wasTaken(messageId: Uint8Array): boolean {
+    return this.#ageOf(messageId) >= 0;
+  }
+
+  /** Whether a message was taken not long ago, and before another one if that was. */
+  wasTakenBefore(messageId: Uint8Array, other: Uint8Array): boolean {
+    return this.#ageOf(messageId) > this.#ageOf(other);
+  }
+
+  /** How far back a message was taken; -1 where it was not. */
+  #ageOf(messageId: Uint8Array): number {
     const taken = this.#taken ?? new Uint8Array(0);
-    for (let at = 0; at < taken.length; at += idBytes) {
-      if (messageId.every((byte, offset) => byte === taken[at + offset])) return true;
+    for (let age = 0; age < taken.length; age += idBytes) {
+      const at = (this.#takenAt - idBytes - age + taken.length) % taken.length;
+      if (messageId.every((byte, offset) => byte === taken[at + offset])) return age;
     }
-    return false;
+    return -1;
   }
 }

@@ -59,10 +59,17 @@ export function publish(member: Member, { room: id, core }: Publish): void {
   });
 }
 
-/** What is waited for keeps its place before what came behind it, and may be refused after it comes again. */
+/**
+ * What is waited for keeps its place before what came behind it, and may be refused after it comes again.
+ * What was taken before it comes again before it: its author does not know that it was taken.
+ */
 function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
   const owed = member.owed.get(room);
-  return isWaitedFor(member, room, core) ? owed!.number : ++member.published;
+  if (!owed) return ++member.published;
+  const messageId = messageIdOf(core);
+  if (equal(owed.messageId, messageId)) return owed.number;
+  const isEarlier = member.publishes.wasTakenBefore(messageId, owed.messageId);
+  return isEarlier ? owed.number - 1 : ++member.published;
 }
 
 function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void {
@@ -82,7 +89,8 @@ function owe(
   number: number,
   isStale = false,
 ): void {
-  if (number > (owed.get(room)?.number ?? Infinity)) return;
+  const before = owed.get(room);
+  if (before && number >= before.number && !equal(before.messageId, messageId)) return;
   owed.set(room, owedOf(messageId, number, isStale));
 }
 

@@ -150,28 +150,46 @@ Deno.test("a clock that was set back lets nobody wait for the time until then", 
   assertEquals(await say(max, team, 2), "slow_down");
 });
 
-Deno.test("what is held up by something that is in the log already keeps its place", async () => {
-  const { core, team } = await scene();
-  using _ = core;
+/** Somebody in a room who may say one thing a second, and says things without waiting. */
+async function hasty() {
+  const { core, team, olga } = await scene();
   const budget = new PublishBudget(core.clock, 1, 1);
   const max = session(core, core.somebody("Max", undefined, 7), [team], budget);
-  const publishOf = (id: number) =>
-    publish(max, {
-      type: "publish",
-      room: team.id,
-      core: encodeCore({
-        proof: Proof.signature,
-        content: Content.text,
-        messageId: numbered(16, id),
-        payload: new Uint8Array(1),
-      }, new Uint8Array(64)),
-    });
+  const send = (id: number) => {
+    const payload = new Uint8Array(1);
+    const draft = { proof: Proof.signature, content: Content.text, messageId: numbered(16, id) };
+    const message = encodeCore({ ...draft, payload }, new Uint8Array(64));
+    publish(max, { type: "publish", room: team.id, core: message });
+  };
+  return { core, team, olga, max, send };
+}
+
+Deno.test("what is held up by something that is in the log already keeps its place", async () => {
+  const { core, team, max, send } = await hasty();
+  using _ = core;
   assertEquals(await say(max, team, 1), "kept");
-  publishOf(1); // Again, as if its acknowledgement had been lost: too fast, and to be looked up.
-  publishOf(2);
+  send(1); // As if its acknowledgement had been lost: too fast, and it is looked up.
+  send(2);
   assertEquals(max.told.at(-1), "slow_down");
   await team.flushed();
   core.clock.advance(10_000);
   assertEquals(await say(max, team, 3), "slow_down", "The second is waited for.");
+  assertEquals(await say(max, team, 2), "kept");
+});
+
+Deno.test("what was taken and is no longer kept comes again before what is waited for", async () => {
+  const { core, team, olga, max, send } = await hasty();
+  using _ = core;
+  assertEquals(await say(max, team, 1), "kept");
+  send(2);
+  assertEquals(max.told.at(-1), "slow_down");
+  assertEquals(await say(olga, team, 9), "kept"); // The last entry always stays.
+  await core.services.hub.trim(core.clock.now() + 1);
+  send(1);
+  await team.flushed();
+  core.clock.advance(10_000);
+  assertEquals(await say(max, team, 2), "slow_down", "The first is waited for.");
+  assertEquals(await say(max, team, 1), "kept");
+  core.clock.advance(10_000);
   assertEquals(await say(max, team, 2), "kept");
 });
