@@ -38,6 +38,13 @@ export class Delivery {
     this.#confirmed += count;
   }
 
+  /** It is known why nothing arrives: once is enough. */
+  explain(why: string): void {
+    this.#cancelReminder?.();
+    this.#cancelReminder = undefined;
+    this.#notice(why);
+  }
+
   /** Something will never be in the log. */
   giveUp(why: string): void {
     this.#undelivered++;

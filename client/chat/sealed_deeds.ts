@@ -95,6 +95,7 @@ export async function admit(
   const list = waiting.length > 0 ? `Waiting: ${waiting.join(", ")}.` : "Nobody is waiting.";
   if (name === undefined) return notice(list);
   if (!await sealed.admit(name)) throw new Hint(`${name} is not waiting. ${list}`);
+  notice(`${name} has the keys now.`);
 }
 
 /** A link into a sealed room holds a key that the server does not get. */

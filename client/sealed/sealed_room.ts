@@ -26,7 +26,13 @@ import {
   Proof,
 } from "../../protocol/entry.ts";
 import { CutShort } from "../../protocol/errors.ts";
-import { admitWaitMs, knockWaitMs, sealRetryMs, sealRetryMsMax } from "../../protocol/limits.ts";
+import {
+  admitWaitMs,
+  heldUpMs,
+  knockWaitMs,
+  sealRetryMs,
+  sealRetryMsMax,
+} from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import { Refused } from "../handshake.ts";
 import type { CheckedEntry } from "../room_log.ts";
@@ -34,6 +40,7 @@ import type { KeptGroup, OwnMessage, Profile } from "../store/store.ts";
 import { Arrival } from "./arrival.ts";
 import type { Groups } from "./groups.ts";
 import type { KeysHappening } from "./happenings.ts";
+import { type Hindrance, keysElsewhere } from "./hindrance.ts";
 import { decodeState } from "./kept_state.ts";
 import { type Knocker, Knocks } from "./knocks.ts";
 import type { People } from "./people.ts";
@@ -55,6 +62,10 @@ export interface SealedRoomOptions {
   readonly tell: (room: Uint8Array, happening: KeysHappening) => void;
   /** What we said ourselves and is not in the log yet: its core, laid open. */
   readonly ownCore: (messageId: Uint8Array) => Uint8Array | undefined;
+  /** How long something may wait to be sealed; for ever where it is not given. */
+  readonly giveUpMs?: number;
+  /** Told when something has waited for long, and when it has waited for as long as it may. */
+  readonly onHeldUp: (room: SealedRoom, hindrance: Hindrance, isTooLong: boolean) => void;
   /** Told of what nobody can do anything about but a reader of the log. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -295,7 +306,7 @@ export class SealedRoom {
     const isGone = () => this.#server !== server;
     const { profile } = this.#options;
     while (!isGone()) {
-      await this.keys.until(() => isGone() || this.#canSeal);
+      await this.#untilReady(isGone);
       if (isGone()) return;
       const isFresh = await this.#freshen();
       if (!isFresh) continue;
@@ -314,12 +325,33 @@ export class SealedRoom {
     }
   }
 
+  /** Resolves when something may be sealed, or the session is gone. A long wait is told. */
+  async #untilReady(isGone: () => boolean): Promise<void> {
+    const { clock, giveUpMs, onHeldUp } = this.#options;
+    const tell = (isTooLong: boolean) => () => {
+      const hindrance = this.#hindrance;
+      if (hindrance) onHeldUp(this, hindrance, isTooLong);
+    };
+    const timers = [clock.timer(heldUpMs, tell(false))];
+    if (giveUpMs !== undefined) timers.push(clock.timer(giveUpMs, tell(true)));
+    await this.keys.until(() => isGone() || this.#canSeal);
+    for (const cancel of timers) cancel();
+  }
+
   /** Whether what is sealed now may be taken by the log. */
   get #canSeal(): boolean {
     const { group } = this.keys;
     return group !== undefined && !this.#proposals.isUnderWay &&
       !(group.epoch === this.#stale?.epoch && group.generation === this.#stale.generation) &&
-      !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey));
+      this.#hindrance === undefined;
+  }
+
+  /** What holds up what is said until somebody does something about it. */
+  get #hindrance(): Hindrance | undefined {
+    const { people } = this.#options;
+    if (!this.keys.group) return { what: "no_keys" };
+    const member = this.keys.group.members.find(({ userKey }) => people.isDoubtful(userKey));
+    return member && { what: "doubtful", name: people.nameOf(member.userKey) };
   }
 
   /** Begins an epoch where this one must not be used; false where others were faster. */
@@ -370,8 +402,7 @@ export class SealedRoom {
     const server = this.#server;
     if (!server || this.#arriving === server || this.keys.group || this.keys.broken) return;
     if (!this.#options.profile.isKept) {
-      const why = "Another process of yours has this room's keys. Read and write there.";
-      return this.#options.tell(this.keys.room, { what: "failed", why });
+      return this.#options.tell(this.keys.room, { what: "failed", why: keysElsewhere });
     }
     const isGone = () => this.#server !== server;
     this.#arriving = server;
