@@ -133,6 +133,12 @@ async function react(
   const view = here(scene);
   const line = lineAt(view, seq) ?? view.lines.newest(isMessage);
   if (!line) throw new Hint("There is nothing to react to yet.");
+  if (text === "") {
+    await allDelivered(scene);
+    if (!line.reactions.has(scene.self.name)) {
+      throw new Hint(`You have not reacted to #${line.seq}.`);
+    }
+  }
   await scene.say(view, text, { content: Content.reaction, target: line.ref });
 }
 

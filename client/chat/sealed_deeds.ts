@@ -4,6 +4,7 @@
  * @module
  */
 
+import { GroupError } from "../../crypto/group.ts";
 import type { Args, CommandName, Role } from "../../protocol/command.ts";
 import {
   direct,
@@ -68,8 +69,12 @@ export function verify(
       } is verified: another key would be told, and nothing sent.`,
     );
   }
+  const isChanged = client.people.named(name)?.changedTo !== undefined;
   for (
     const row of [
+      ...(isChanged
+        ? [`${name} has another key than before: these digits are of the new one.`]
+        : []),
       `Compare these digits with ${name}, by phone or face to face, not here:`,
       ...inRows(digits),
       `Are they the same? /verify ${name} ok remembers that.`,
@@ -118,13 +123,21 @@ export async function inviteSealed(
 
 /** Who is sent out loses the keys first: then it does not depend on the server. */
 export async function beforeCommand(
-  { client }: Scene,
+  { client, notice }: Scene,
   sealed: SealedRoom,
   name: CommandName,
   args: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const who = name === "kick" ? args["user"] : name === "ban" ? args["who"] : undefined;
-  if (typeof who === "string") await takeOut(client, sealed, who.replace(/^@/, ""));
+  if (typeof who !== "string") return;
+  try {
+    const ended = await takeOut(client, sealed, who.replace(/^@/, ""));
+    if (!ended || ended.length === 0) return;
+    notice(`Links that ${who} came by or made let nobody in any more. /invite makes another.`);
+  } catch (cause) {
+    // Whoever may not do it is told so by the server, in its words.
+    if (!(cause instanceof GroupError && cause.reason === "policy")) throw cause;
+  }
 }
 
 /** What the server has changed, the group has to. */

@@ -97,6 +97,8 @@ export class SealedRoom {
   /** Where the log has to be read from to bring what was kept up to date. */
   #resumeAt: Cursor | undefined;
   #isAdding = false;
+  /** Knockers of whom a moderator, who uses this client, was told. */
+  readonly #told = new WeakSet<Knocker>();
   /** Messages as they were sealed last, by message id. */
   readonly #sealed = new Map<string, Uint8Array>();
   /** Who was in the generation before, which we have begun anew: they may come in, by {@link mapKey}. */
@@ -192,7 +194,7 @@ export class SealedRoom {
     for (const message of this.#early.splice(0)) this.send(message);
     this.#proposals.send();
     this.#arrive();
-    for (const knocker of this.knocks.all) this.#onKnock(knocker); // They may be waiting still.
+    this.#haveKeys(); // They may be waiting still.
     this.keys.changed();
   }
 
@@ -251,9 +253,10 @@ export class SealedRoom {
     await this.#proposals.commit(() => make(this.keys.group!));
   }
 
-  /** Lets in who has knocked, or whoever's key packages the server has. */
+  /** Lets in who has knocked, on our own word: an invitation may be no longer good, and is not asked for. */
   async admit(name: string): Promise<boolean> {
-    const knockers = this.knocks.all.filter((knocker) => isNamed(knocker.name, name));
+    const knockers = this.knocks.all.filter((knocker) => isNamed(knocker.name, name))
+      .map(({ deviceId, keyPackage }) => ({ deviceId, keyPackage }));
     if (knockers.length === 0) return false;
     await this.change((group) => ({ add: absent(group, knockers) }));
     return true;
@@ -273,6 +276,16 @@ export class SealedRoom {
       const joiners = absent(group, packages.filter(({ userKey }) => !hasDeparted(userKey)));
       return joiners.length > 0 ? { add: joiners } : undefined;
     });
+  }
+
+  /** Asks who the members are of whom the log that we have does not tell: they came before us. */
+  async meetMembers(): Promise<void> {
+    const { people } = this.#options;
+    const unmet = this.keys.group?.members.filter(({ userKey }) => !people.isMet(userKey)) ?? [];
+    if (unmet.length === 0) return;
+    const persons = await this.#online().personsOf(unmet.map(({ deviceId }) => deviceId));
+    for (const { name, keys } of persons) if (keys) people.meet(name, keys.user);
+    this.keys.changed();
   }
 
   async #packagesOf(name: string): Promise<(Joiner & Pick<GroupMember, "deviceId" | "userKey">)[]> {
@@ -414,6 +427,7 @@ export class SealedRoom {
 
   #haveKeys(): void {
     for (const knocker of this.knocks.all) this.#onKnock(knocker);
+    this.meetMembers().catch((cause) => this.#explain(cause));
   }
 
   /** The keys are gone: the group has ended, or we were taken out of it. */
@@ -456,19 +470,24 @@ export class SealedRoom {
 
   /** Who knocks is let in by whoever is here, if an invitation entitles them to it. */
   #onKnock(knocker: Knocker): void {
-    const { tell, clock, random } = this.#options;
+    const { clock, random } = this.#options;
     const { group } = this.keys;
     if (!group || group.memberOf(knocker.deviceId)) return;
-    if (!knocker.warrant && !this.#isExpected(knocker)) {
-      if (isModerator(group)) tell(this.keys.room, { what: "knock", name: knocker.name });
-      return;
-    }
+    if (!knocker.warrant && !this.#isExpected(knocker)) return this.#leaveToModerator(knocker);
     if (this.#isAdding) return;
     this.#isAdding = true;
     clock.timer(admitWaitMs * (0.2 + random()), () => {
       this.#addKnockers().catch((cause) => this.#explain(cause))
         .finally(() => this.#isAdding = false);
     });
+  }
+
+  /** No invitation entitles them to it, or none that is still good. */
+  #leaveToModerator(knocker: Knocker): void {
+    const { group, room } = this.keys;
+    if (!group || !isModerator(group) || this.#told.has(knocker)) return;
+    this.#told.add(knocker);
+    this.#options.tell(room, { what: "knock", name: knocker.name });
   }
 
   /** In a room of two the other one may always come in, and whom we have lost by beginning anew. */
@@ -486,6 +505,9 @@ export class SealedRoom {
       const entitled = await this.knocks.entitled(group, clock.now());
       const expected = this.knocks.all.filter((knocker) => this.#isExpected(knocker));
       const all = [...entitled, ...expected];
+      for (const knocker of absent(group, this.knocks.all)) {
+        if (!all.includes(knocker)) this.#leaveToModerator(knocker);
+      }
       if (absent(group, all).length === 0) return;
       await this.#proposals.commit(() => {
         const waiting = this.knocks.all; // Some may have left.

@@ -5,11 +5,13 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { ClientRoom } from "../../client/events.ts";
-import { direct, invite, report, takeOut } from "../../client/sealed/acts.ts";
+import { Refused } from "../../client/handshake.ts";
+import { direct, giveRole, invite, report, revoke, takeOut } from "../../client/sealed/acts.ts";
 import { decodeRoomKey } from "../../client/sealed/room_key.ts";
 import type { SealedRoom } from "../../client/sealed/sealed_room.ts";
+import { forgetful } from "../../client/store/store.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { type Place, User } from "../fixtures/user.ts";
 
@@ -119,6 +121,71 @@ stories.set("who was taken out reads nothing that is said afterwards", async (se
   await alice.client.say(room.id, "without Bob");
   await alice.hears("without Bob");
   assert(!bob.texts("team").includes("without Bob"));
+});
+
+stories.set("who came later knows who the others are, and takes them out", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { sealed } = await make(alice);
+  await (await comeIn(server, "Bob", alice, sealed)).user.leave();
+  const { user: carol, sealed: carols } = await comeIn(server, "Carol", alice, sealed);
+  await using _carol = carol;
+  await giveRole(alice.client, sealed, "Carol", "moderator");
+  await carols.keys.until(() => carols.keys.group!.own.role === "moderator");
+  assert(await takeOut(carol.client, carols, "bob"));
+  const names = (await report(carol.client, carols))!.members.map(({ name }) => name);
+  assertEquals(names.sort(), ["Alice", "Carol"]);
+});
+
+stories.set("with who is taken out the invitation ends that they came by", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  await using _bob = (await comeIn(server, "Bob", alice, sealed)).user;
+  await invite(alice.client, sealed, {});
+  const list = () => alice.client.command("invitations", {}, room.id);
+  const before = (await list()).invitations.map(({ id }) => id);
+  const [ended, ...others] = await takeOut(alice.client, sealed, "Bob") ?? [];
+  assertEquals(others, []);
+  assertEquals((await list()).invitations.map(({ id }) => id), before.filter((id) => id !== ended));
+  assertEquals(before.length, 2);
+});
+
+stories.set(
+  "who comes by a link that is no longer good is let in by a moderator",
+  async (server) => {
+    await using alice = await User.enter(server, "Alice");
+    const { room, sealed } = await make(alice);
+    const made = await invite(alice.client, sealed, {});
+    const { invitations: [known] } = await alice.client.command("invitations", {}, room.id);
+    await revoke(sealed, known!.id); // Of which the server knows nothing.
+    const store = new MemoryClientStore();
+    const login = {
+      name: "Bob",
+      identity: await store.identity("Bob"),
+      invitation: made.invitation,
+    };
+    const roomKey = { room: "team", ...decodeRoomKey(made.key) };
+    await using bob = await User.enter(server, "Bob", store, { roomKey, login });
+    const bobs = bob.client.sealedRoom(bob.room("team").id)!;
+    await alice.until(
+      "Alice to hear of Bob",
+      () =>
+        alice.events.some((event) =>
+          event.kind === "keys" && event.happening.what === "knock" &&
+          event.happening.name === "Bob"
+        ),
+    );
+    assert(await sealed.admit("Bob"));
+    await bob.until("Bob to have the keys", () => bobs.keys.group !== undefined);
+  },
+);
+
+stories.set("a process that keeps nothing says nothing in sealed rooms", async (server) => {
+  const store = new MemoryClientStore();
+  await using alice = await User.enter(server, "Alice", store);
+  const { room } = await make(alice);
+  await using again = await User.enter(server, "Alice", store, { keep: () => forgetful });
+  await assertRejects(() => again.client.say(room.id, "hi"), Refused, "Another process of yours");
+  assertEquals(again.client.undelivered, 0);
 });
 
 stories.set("who leaves is out of the group before the next message", async (server) => {
