@@ -448,6 +448,8 @@ export class Client {
     const { roomKey } = this.#options;
     if (!sealed || roomKey?.room !== name) return;
     const { secret, inviter } = roomKey;
+    const kept = this.#profile!.invitations().find(({ room }) => equal(room, id));
+    if (kept && equal(kept.secret, secret) && equal(kept.inviter, inviter)) return;
     this.#profile!.keepInvitation({ room: id, secret, inviter, generation: 0 });
   }
 

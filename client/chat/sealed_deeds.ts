@@ -54,9 +54,10 @@ export async function tellRoom({ client, notice }: Scene, { name, room }: RoomVi
 
 /** Sixty digits to compare, and what came of it. */
 export function verify(
-  { client, notice }: Scene,
+  { client, self, notice }: Scene,
   { name, isSame }: { name: string; isSame: boolean },
 ): void {
+  if (name.toLowerCase() === self.name.toLowerCase()) throw new Hint("That is you.");
   const digits = safetyNumberWith(client, name);
   if (digits === undefined) {
     throw new Hint(`You have not met ${name} in a sealed room yet. /msg ${name} opens one.`);

@@ -116,7 +116,7 @@ export async function direct(
   if (!sealed) throw new Refused("no_keys", "The server did not make a sealed room.");
   await client.within(sealed.hasKeys(), letInMs);
   const theirName = room.info.name.replace(/^@/, ""); // As they write it.
-  if (sealed.keys.group?.members.length === 1) await letIn(client, sealed, theirName);
+  if (sealed.isAlone) await letIn(client, sealed, theirName);
   return { room, sealed };
 }
 

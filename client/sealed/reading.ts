@@ -12,7 +12,7 @@ import { chainEntry, Content, decodeCore, encodeCore, Proof } from "../../protoc
 import { ProtocolError } from "../../protocol/errors.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { CheckedEntry } from "../room_log.ts";
-import type { Profile } from "../store/store.ts";
+import type { KeptInvitation, Profile } from "../store/store.ts";
 import type { Groups } from "./groups.ts";
 import type { KeysHappening } from "./happenings.ts";
 import type { Knocks } from "./knocks.ts";
@@ -181,7 +181,7 @@ export class Reading {
 
   /** The commit may be the one that lets us in. */
   async #tryWelcome(entry: CheckedEntry, mls: Uint8Array): Promise<void> {
-    const { identity, groups, serverKey, keys, profile, server } = this.#options;
+    const { identity, groups, serverKey, keys, profile, server, tell } = this.#options;
     if (!isAdding(groups, mls, this.#deviceId)) return;
     const line = server();
     if (!line) throw new ProtocolError("shutting_down");
@@ -189,7 +189,10 @@ export class Reading {
     const { hash } = await line.command("welcome", { commit: entry.core.messageId }, room);
     if (!hash) return;
     const welcome = await download(line, room, hash);
-    const expected = { room, server: serverKey, inviter: entry.author!.keys!.user };
+    const invitation = this.#invitation();
+    // Who comes by a link for the first time knows of the room nothing else than who is in it.
+    const inviter = invitation?.generation === 0 ? invitation.inviter : entry.author!.keys!.user;
+    const expected = { room, server: serverKey, inviter };
     for (const { ref, saved } of profile.keyPackages()) {
       try {
         const group = await groups.join(identity, saved, welcome, expected);
@@ -198,6 +201,7 @@ export class Reading {
         return this.#enter(group, true);
       } catch (cause) {
         if (!(cause instanceof GroupError)) throw cause;
+        if (cause.reason === "stranger") tell({ what: "failed", why: cause.message });
       }
     }
   }
@@ -221,10 +225,18 @@ export class Reading {
   }
 
   #enter(group: Group, isNew: boolean): void {
-    const { keys, knocks, tell } = this.#options;
+    const { keys, knocks, profile, tell } = this.#options;
+    const invitation = isNew ? this.#invitation() : undefined;
+    if (invitation) profile.keepInvitation({ ...invitation, generation: group.generation });
     keys.enter(group, { isNew });
     knocks.settle(group.members);
     if (isNew) tell({ what: "in", isNew: group.members.length === 1 });
+  }
+
+  /** By which we have come, or want to come. */
+  #invitation(): KeptInvitation | undefined {
+    const { keys, profile } = this.#options;
+    return profile.invitations().find(({ room }) => equal(room, keys.room));
   }
 
   #bad(entry: CheckedEntry, why: string): void {

@@ -157,6 +157,15 @@ export class SealedRoom {
     return this.keys.until(() => this.keys.group !== undefined);
   }
 
+  /** Whether this is a room of two, and the other one could not read what is said now. */
+  get isAlone(): boolean {
+    const { group, hasDeparted } = this.keys;
+    return this.info.direct && group !== undefined &&
+      group.members.every(({ userKey }) =>
+        equal(userKey, group.own.userKey) || hasDeparted(userKey)
+      );
+  }
+
   /** Where the log has to be read from, if not from where its reader stands. */
   get resumeAt(): Cursor | undefined {
     return this.#resumeAt;
@@ -268,7 +277,7 @@ export class SealedRoom {
     if (packages.length === 0) {
       throw new Refused(
         "no_keys",
-        `${name} has left no keys with the server yet, and is not here.`,
+        `${name} has left no keys with the server yet, and is not here. Try again when ${name} is.`,
       );
     }
     const { hasDeparted } = this.keys;

@@ -69,8 +69,9 @@ export interface KeptKeyPackage {
 export interface KeptInvitation {
   readonly room: Uint8Array;
   readonly secret: Uint8Array;
-  /** The user key of who made it. */
+  /** SHA-256 of the user key of who made it. */
   readonly inviter: Uint8Array;
+  /** In which it has let us in; 0 while it has not. */
   readonly generation: number;
 }
 

@@ -179,6 +179,33 @@ stories.set(
   },
 );
 
+stories.set(
+  "who comes by a link does not take a room without its maker for theirs",
+  async (server) => {
+    await using alice = await User.enter(server, "Alice");
+    const { sealed } = await make(alice);
+    const made = await invite(alice.client, sealed, {});
+    const store = new MemoryClientStore();
+    const login = {
+      name: "Bob",
+      identity: await store.identity("Bob"),
+      invitation: made.invitation,
+    };
+    const roomKey = { room: "team", ...decodeRoomKey(made.key), inviter: new Uint8Array(32) };
+    await using bob = await User.enter(server, "Bob", store, { roomKey, login });
+    const bobs = bob.client.sealedRoom(bob.room("team").id)!;
+    await bob.until(
+      "Bob to be warned",
+      () =>
+        bob.events.some((event) =>
+          event.kind === "keys" && event.happening.what === "failed" &&
+          event.happening.why === "Who invited us is not in this group."
+        ),
+    );
+    assertEquals(bobs.keys.group, undefined);
+  },
+);
+
 stories.set("a process that keeps nothing says nothing in sealed rooms", async (server) => {
   const store = new MemoryClientStore();
   await using alice = await User.enter(server, "Alice", store);
@@ -218,6 +245,15 @@ stories.set(
     await alice.hears("what?");
   },
 );
+
+stories.set("who has left no keys is not spoken to as if they could read it", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const bob = await User.enter(server, "Bob", undefined, { isReachable: false });
+  await bob.leave();
+  await assertRejects(() => direct(alice.client, "Bob"), Refused, "Bob has left no keys");
+  const sealed = alice.client.sealedRoom(alice.room("@Bob").id)!;
+  assertEquals(sealed.isAlone, true);
+});
 
 stories.set("a client that dies sends what was not acknowledged, with new keys", async (server) => {
   await using alice = await User.enter(server, "Alice");
