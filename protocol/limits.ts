@@ -1,6 +1,6 @@
 /**
  * Every bound of the protocol, its unit in its name. What an operator may change is a default here
- * and a setting in `server/config.ts`; the rest is part of the wire format.
+ * and a setting in `server/config.ts`. Lengths and counts of what is sent are part of the wire format.
  *
  * @module
  */
