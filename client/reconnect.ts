@@ -507,11 +507,12 @@ export class Client {
   #giveUp(room: Uint8Array, name: string, reason: string): void {
     const { dropped, isOwed } = this.#outbox.drop(room);
     const messageIds = dropped.map(({ core }) => messageIdOf(core));
-    this.#profile!.leave(room, messageIds);
     const text = `You are no longer in ${name}.`;
+    // Told first: better twice than never, should this process end in between.
     for (const messageId of messageIds) {
       this.#options.onEvent({ kind: "undelivered", room, messageId, text });
     }
+    this.#profile!.leave(room, messageIds);
     this.#options.onEvent({ kind: "removed", room, name, reason });
     if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
@@ -624,9 +625,9 @@ export class Client {
       return this.#options.onEvent({ kind: "delayed", reason: text });
     }
     const isOwed = this.#outbox.isOwed(messageId);
+    this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
     this.#profile!.settle([messageId]);
     this.#outbox.settle(messageId);
-    this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
     if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
 
