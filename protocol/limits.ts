@@ -304,6 +304,8 @@ export const sealedTextBytesMax = 48 * KiB;
 export const knocksMax = 256;
 /** Those who have left a sealed room that a client remembers. */
 export const departedMax = 4096;
+/** Entries of a sealed room's log of which a client remembers where the chain stood. */
+export const trailMax = 4096;
 /** How long who asks to be let in waits for a member, before coming in by themselves. */
 export const knockWaitMs = 2_000;
 /** Of those who come in by themselves each waits so much longer than who knocked before … */

@@ -32,6 +32,9 @@ export function happeningText(happening: KeysHappening): string | undefined {
       return happening.count === 1
         ? "one message was said before you had the keys, and cannot be read."
         : `${happening.count} messages were said before you had the keys, and cannot be read.`;
+    case "forked":
+      return `WARNING: the server has told ${happening.by} another story of this room than you: ` +
+        `something was left out, added or moved. Do not trust it; ask ${happening.by}.`;
     case "failed":
       return happening.why;
   }

@@ -26,5 +26,7 @@ export type KeysHappening =
   | { readonly what: "anew"; readonly by: string }
   /** So many messages cannot be read: they were said before we came. */
   | { readonly what: "unreadable"; readonly count: number }
+  /** Somebody was told another log than we: entries were left out, put in or moved. */
+  | { readonly what: "forked"; readonly by: string }
   /** The keys cannot be had. */
   | { readonly what: "failed"; readonly why: string };

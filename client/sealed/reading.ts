@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Applied, type Group, GroupError } from "../../crypto/group.ts";
+import { type Applied, type Group, GroupError, type GroupMember } from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
 import { concat, equal } from "../../protocol/bytes.ts";
 import { decodeCommit } from "../../protocol/commit.ts";
@@ -21,6 +21,7 @@ import type { People } from "./people.ts";
 import type { Proposals } from "./proposals.ts";
 import type { RoomKeys } from "./room_keys.ts";
 import type { Server } from "./server.ts";
+import { decodeSaid } from "./trail.ts";
 
 /** What reading takes from outside. */
 export interface ReadingOptions {
@@ -58,6 +59,7 @@ export const beginning = Uint8Array.of(0);
 
 /** Text that stands for what cannot be opened. */
 const unopened = "[this message cannot be opened]";
+const astray = "[this was said in another log than this one: the server tells two]";
 const notKept = "[you said this; its text is not kept here]";
 
 /** MUST be given every entry once, in order; MUST show nothing that its author's device did not seal. */
@@ -65,6 +67,8 @@ export class Reading {
   readonly #options: ReadingOptions;
   readonly #deviceId: Uint8Array;
   #unreadable = 0;
+  /** Somebody was told another log, and our user knows. */
+  #isForked = false;
   /** Key packages that have let us in, where that is not kept yet. */
   #used: Uint8Array[] = [];
 
@@ -82,14 +86,20 @@ export class Reading {
     let failure: unknown;
     this.#unreadable = 0;
     for (const entry of checked) {
+      const end = { seq: entry.seq, hash: chainEntry(entry.previous, entry) };
       try {
-        const opened = await keys.inTurn(() => this.#readOne(entry));
+        const opened = await keys.inTurn(async () => {
+          keys.trail.begin({ seq: entry.seq - 1, hash: entry.previous });
+          const opened = await this.#readOne(entry);
+          keys.trail.add(end);
+          return opened;
+        });
         if (opened) entries.push(opened);
       } catch (cause) {
         failure = cause;
         break;
       }
-      cursor = { seq: entry.seq, hash: chainEntry(entry.previous, entry) };
+      cursor = end;
       if (entry.core.content !== Content.commit) continue;
       const state = keys.save();
       if (state) kept = { state, cursor };
@@ -266,11 +276,22 @@ export class Reading {
       );
       const isAuthor = equal(sender.deviceId, deviceId) && sender.role !== "reader" &&
         entry.author?.keys !== undefined && equal(entry.author.keys.user, sender.userKey);
-      if (isAuthor) return { ...entry, core: withPayload(entry, plaintext), verified: "signed" };
+      if (!isAuthor) return withText(entry, unopened, "failed");
+      const { at, payload } = decodeSaid(plaintext);
+      if (keys.trail.contradicts(at)) return this.#astray(entry, sender);
+      return { ...entry, core: withPayload(entry, payload), verified: "signed" };
     } catch (cause) {
-      if (!(cause instanceof GroupError)) throw cause;
+      if (!(cause instanceof GroupError || cause instanceof ProtocolError)) throw cause;
+      return withText(entry, unopened, "failed");
     }
-    return withText(entry, unopened, "failed");
+  }
+
+  /** It was said, but not in this log: what it answers may be something else. Told once. */
+  #astray(entry: CheckedEntry, { userKey }: Pick<GroupMember, "userKey">): CheckedEntry {
+    const { people, tell } = this.#options;
+    if (!this.#isForked) tell({ what: "forked", by: people.nameOf(userKey) });
+    this.#isForked = true;
+    return withText(entry, astray, "failed");
   }
 }
 

@@ -8,6 +8,7 @@ import type { Group, GroupMember } from "../../crypto/group.ts";
 import { equal, mapKey } from "../../protocol/bytes.ts";
 import { departedMax } from "../../protocol/limits.ts";
 import { encodeState, type KeptState } from "./kept_state.ts";
+import { Trail } from "./trail.ts";
 
 /** MUST let one operation at a time work with the group. */
 export class RoomKeys {
@@ -29,6 +30,8 @@ export class RoomKeys {
   mustRenew = false;
   /** The group of this generation ended by a commit that no honest member can accept. */
   broken: Group | undefined;
+  /** The log as we were told it. */
+  readonly trail = new Trail();
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: { until: () => boolean; resolve: () => void }[] = [];
 

@@ -41,6 +41,7 @@ import { Proposals } from "./proposals.ts";
 import { type Read, Reading, sealingContext } from "./reading.ts";
 import { RoomKeys } from "./room_keys.ts";
 import type { Server } from "./server.ts";
+import { encodeSaid } from "./trail.ts";
 
 /** What a sealed room takes from outside. */
 export interface SealedRoomOptions {
@@ -135,6 +136,7 @@ export class SealedRoom {
       this.#isClean = isClean;
       this.keys.mustRenew = !isClean;
       this.#resumeAt = cursor;
+      this.keys.trail.begin(cursor);
     }
     if (staged) await this.#proposals.restore(staged);
   }
@@ -353,7 +355,8 @@ export class SealedRoom {
     };
     const context = sealingContext(this.keys.room, this.#deviceId, encodeCoreHead(draft));
     this.#isSealing = true;
-    const sealed = await group.seal(payload, context).finally(() => this.#isSealing = false);
+    const said = encodeSaid(this.keys.trail.end!, payload);
+    const sealed = await group.seal(said, context).finally(() => this.#isSealing = false);
     return encodeCore({ ...draft, payload: sealed });
   }
 
