@@ -438,6 +438,10 @@ export class Client {
     const { roomKey } = this.#options;
     if (!sealed || roomKey?.room !== name) return;
     const { secret, inviter } = roomKey;
+    const isKept = this.#profile!.invitations().some((kept) =>
+      equal(kept.room, id) && equal(kept.secret, secret)
+    );
+    if (isKept) return; // What is known of it stays known.
     this.#profile!.keepInvitation({ room: id, secret, inviter, generation: 0 });
   }
 

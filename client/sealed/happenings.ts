@@ -7,9 +7,13 @@
 /** See above. Names are the server's word for user keys that the group vouches for. */
 export type KeysHappening =
   /** We have the keys: what is said from now on can be read. */
-  | { readonly what: "in"; readonly isNew: boolean }
+  | { readonly what: "in"; readonly isNew: boolean; readonly isConfirmed: boolean }
+  /** Who invited us has shown that it is their group. */
+  | { readonly what: "confirmed"; readonly by: string }
   /** We have asked to be let in, and wait for somebody who may do so. */
   | { readonly what: "waiting"; readonly isInvited: boolean }
+  /** There are no keys yet, for whatever reason; it is tried on. */
+  | { readonly what: "slow" }
   /** We were taken out of the group. */
   | { readonly what: "out"; readonly by: string }
   /** Somebody asks to be let in, and it takes a moderator. */

@@ -10,6 +10,7 @@ import { concat, equal } from "../../protocol/bytes.ts";
 import { decodeCommit } from "../../protocol/commit.ts";
 import { chainEntry, Content, decodeCore, encodeCore, Proof } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
+import { sha256 } from "../../protocol/hash.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { CheckedEntry } from "../room_log.ts";
 import type { Profile } from "../store/store.ts";
@@ -181,6 +182,7 @@ export class Reading {
       keys.leave();
       return tell({ what: "out", by: nameOf(applied.by) });
     }
+    this.#heard(applied.by);
     keys.noteAdded(applied.added);
     knocks.settle(applied.added);
     const added = applied.added.map(nameOf);
@@ -191,23 +193,25 @@ export class Reading {
 
   /** The commit may be the one that lets us in. */
   async #tryWelcome(entry: CheckedEntry, mls: Uint8Array): Promise<void> {
-    const { identity, groups, serverKey, keys, profile, server } = this.#options;
+    const { identity, groups, serverKey, keys, profile, server, tell } = this.#options;
     if (!isAdding(groups, mls, this.#deviceId)) return;
     const line = server();
     if (!line) throw new ProtocolError("shutting_down");
     const { room } = keys;
+    const author = entry.author!.keys!.user;
     const { hash } = await line.command("welcome", { commit: entry.core.messageId }, room);
     if (!hash) return;
     const welcome = await download(line, room, hash);
-    const expected = { room, server: serverKey, inviter: entry.author!.keys!.user };
+    const expected = { inviter: author, ...keys.expected(serverKey) };
     for (const { ref, saved } of profile.keyPackages()) {
       try {
         const group = await groups.join(identity, saved, welcome, expected);
         if (group.generation !== entry.core.epoch!.generation) continue;
         this.#used.push(ref);
-        return this.#enter(group, true);
+        return this.#enter(group, true, group.vouchedBy);
       } catch (cause) {
         if (!(cause instanceof GroupError)) throw cause;
+        if (cause.reason === "stranger") tell({ what: "failed", why: cause.message });
       }
     }
   }
@@ -230,11 +234,31 @@ export class Reading {
     onNewGeneration();
   }
 
-  #enter(group: Group, isNew: boolean): void {
+  /** @param voucher who has let us in, unless we have come in by ourselves */
+  #enter(group: Group, isNew: boolean, voucher?: GroupMember): void {
     const { keys, knocks, tell } = this.#options;
     keys.enter(group, { isNew });
     knocks.settle(group.members);
-    if (isNew) tell({ what: "in", isNew: group.members.length === 1 });
+    if (voucher) this.#confirm(voucher);
+    const { isConfirmed } = keys;
+    if (isNew) tell({ what: "in", isNew: group.members.length === 1, isConfirmed });
+  }
+
+  /** Somebody has shown that they are in the group; whether that makes certain that it is the right one. */
+  #confirm({ userKey }: Pick<GroupMember, "userKey">): boolean {
+    const { keys, profile } = this.#options;
+    const { invitation, group } = keys;
+    if (!invitation || keys.isConfirmed || !group) return false;
+    if (!equal(sha256(userKey), invitation.inviter)) return false;
+    keys.invitation = { ...invitation, generation: group.generation };
+    profile.keepInvitation(keys.invitation);
+    return true;
+  }
+
+  /** They have done something in the group. */
+  #heard(member: Pick<GroupMember, "userKey">): void {
+    const { tell, people } = this.#options;
+    if (this.#confirm(member)) tell({ what: "confirmed", by: people.nameOf(member.userKey) });
   }
 
   #bad(entry: CheckedEntry, why: string): void {
@@ -256,7 +280,7 @@ export class Reading {
   }
 
   async #open(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
-    const { keys, ownCore } = this.#options;
+    const { keys, people, ownCore } = this.#options;
     const { core, deviceId, isErased } = entry;
     if (isErased) return { ...entry, verified: "unverified" };
     if (equal(deviceId, this.#deviceId)) {
@@ -277,8 +301,10 @@ export class Reading {
       const isAuthor = equal(sender.deviceId, deviceId) && sender.role !== "reader" &&
         entry.author?.keys !== undefined && equal(entry.author.keys.user, sender.userKey);
       if (!isAuthor) return withText(entry, unopened, "failed");
+      people.meet(entry.author!.name, sender.userKey); // The name is the server's word.
       const { at, payload } = decodeSaid(plaintext);
       if (keys.trail.contradicts(at)) return this.#astray(entry, sender);
+      this.#heard(sender);
       return { ...entry, core: withPayload(entry, payload), verified: "signed" };
     } catch (cause) {
       if (!(cause instanceof GroupError || cause instanceof ProtocolError)) throw cause;

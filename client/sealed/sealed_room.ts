@@ -26,7 +26,13 @@ import {
   Proof,
 } from "../../protocol/entry.ts";
 import { CutShort } from "../../protocol/errors.ts";
-import { admitWaitMs, knockWaitMs, sealRetryMs, sealRetryMsMax } from "../../protocol/limits.ts";
+import {
+  admitWaitMs,
+  arrivalSlowMs,
+  knockWaitMs,
+  sealRetryMs,
+  sealRetryMsMax,
+} from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import { Refused } from "../handshake.ts";
 import type { CheckedEntry } from "../room_log.ts";
@@ -98,6 +104,7 @@ export class SealedRoom {
     this.#options = options;
     this.#deviceId = deviceIdOf(identity.device.publicKey);
     this.keys = new RoomKeys(info.id);
+    this.keys.invitation = profile.invitations().find(({ room }) => equal(room, info.id));
     this.knocks = new Knocks(groups, (knocker) => this.#onKnock(knocker));
     const shared = {
       ...options,
@@ -205,10 +212,13 @@ export class SealedRoom {
     }
   }
 
-  /** The log goes on elsewhere: keys that follow it are not to be had from it. */
+  /**
+   * The log goes on elsewhere: keys that follow it are not to be had from it. Those that we had stay kept
+   * until there are others: from them we know who may vouch for those.
+   */
   reset(): void {
     this.keys.leave();
-    this.#options.profile.dropGroup(this.keys.room);
+    this.#options.profile.stage(this.keys.room, undefined);
     this.#arrive();
   }
 
@@ -370,13 +380,18 @@ export class SealedRoom {
 
   /** Gets the keys, in the background, unless there are some. */
   #arrive(): void {
+    const { profile, clock, tell } = this.#options;
     const server = this.#server;
     if (!server || this.#arriving === server || this.keys.group || this.keys.broken) return;
-    if (!this.#options.profile.isKept) {
+    if (!profile.isKept) {
       const why = "Another process of yours has this room's keys. Read and write there.";
-      return this.#options.tell(this.keys.room, { what: "failed", why });
+      return tell(this.keys.room, { what: "failed", why });
     }
     const isGone = () => this.#server !== server;
+    const isWaiting = () => this.#arriving === server && !this.keys.group && !isGone();
+    clock.timer(arrivalSlowMs, () => { // Whatever keeps us out: nobody should wait without knowing.
+      if (isWaiting()) tell(this.keys.room, { what: "slow" });
+    });
     this.#arriving = server;
     this.#arrival.arrive(server, this.info, isGone).catch((cause) => this.#explain(cause))
       .finally(() => {

@@ -5,9 +5,24 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { ClientEntry } from "../../client/events.ts";
+import { happeningText } from "../../client/chat/sealed_text.ts";
+import { invite, report } from "../../client/sealed/acts.ts";
+import { decodeKnock } from "../../client/sealed/knock.ts";
+import { deviceIdOf, generateIdentity, type Identity } from "../../crypto/identity.ts";
+import { fromBase64Url } from "../../protocol/bytes.ts";
+import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
+import { Impostor, makeUp, personOf } from "./made_up.ts";
+import { fastClock } from "./served.ts";
 import { rules } from "../client/sealed_stories.ts";
-import { Content, type Core, encodeCore, type Entry, Proof } from "../../protocol/entry.ts";
-import { comeIn, make, type Member, told } from "../fixtures/sealed_user.ts";
+import {
+  Content,
+  type Core,
+  decodeCore,
+  encodeCore,
+  type Entry,
+  Proof,
+} from "../../protocol/entry.ts";
+import { comeBy, comeIn, make, type Member, told } from "../fixtures/sealed_user.ts";
 import { User } from "../fixtures/user.ts";
 import { type Hands, type Row, rowOf, serveTampering, type Tampering } from "./tampering.ts";
 
@@ -200,4 +215,151 @@ deceived("a message of one room is not opened in another", async (scene) => {
   await say(alices, "Shall I?");
   await bob.hears(unopened);
   assertEquals(bob.texts("team"), [unopened, "Shall I?"]);
+});
+
+/** A key package of somebody's, which they have left with the server. */
+async function packageOf(server: Tampering, { client }: User): Promise<Uint8Array> {
+  while ((await client.command("keys", { packages: [] })).left === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 100)); // They are left there in a moment.
+  }
+  const { name } = client.welcome;
+  await using spy = await User.enter(server, `${name}-spy`);
+  return (await spy.client.command("take", { user: name })).packages[0]!.package;
+}
+
+deceived("who was in a room comes into no other that the server makes up", async (scene) => {
+  const { server, hands, alices, bob, bobs } = scene;
+  const { room, sealed } = bobs;
+  const { identity: ghost } = await generateIdentity();
+  const packages = [await packageOf(server, alices.user), await packageOf(server, bob)];
+  const impostor = new Impostor(room.id, sealed.keys.group!.own.deviceId);
+  await impostor.pretend(await makeUp(ghost, alices.sealed.keys.group!, packages));
+  let isTold = false;
+  hands.heard = (message, teller) => {
+    const { cursor } = room;
+    if (!isTold) teller.tell({ type: "reset", room: room.id, reason: "lost", cursor: cursor! });
+    isTold = true;
+    return impostor.hears(message, teller);
+  };
+  bob.client.typing(room.id);
+  await bob.until("Bob to refuse it", () => told(bob, "failed").length > 0);
+  assertEquals(told(bob, "failed")[0]!.why, "Nobody whom we know vouches for this group.");
+  await bob.client.say(room.id, "are we alone?");
+  assertEquals([impostor.commits, sealed.keys.group], [[], undefined]);
+  assertEquals(bob.client.undelivered, 1);
+});
+
+/** Somebody with a link, at whose door the server stands. */
+interface Arriving {
+  readonly server: Tampering;
+  readonly alice: User;
+  readonly alices: Member;
+  readonly hands: Hands;
+  readonly impostor: Impostor;
+  readonly ghost: Identity;
+  /** Bob comes by the link; in a hurry, unless he is to wait for Alice to let him in. */
+  arrive(hurry?: number): Promise<Member>;
+}
+
+function arriving(name: string, play: (arriving: Arriving) => Promise<void>): void {
+  Deno.test(name, async () => {
+    await using server = await serveTampering(rules);
+    await using alice = await User.enter(server, "Alice");
+    const alices = { user: alice, ...await make(alice) };
+    const made = await invite(alice.client, alices.sealed, {});
+    const store = new MemoryClientStore();
+    const { device } = await store.identity("Bob");
+    const { identity: ghost } = await generateIdentity();
+    const impostor = new Impostor(alices.room.id, deviceIdOf(device.publicKey));
+    const hands: Hands = {
+      heard: impostor.hears,
+      people: (people) => [...people, personOf(ghost, "Ghost")],
+    };
+    await using users = new AsyncDisposableStack();
+    await play({
+      server,
+      alice,
+      alices,
+      hands,
+      impostor,
+      ghost,
+      async arrive(hurry = 5) {
+        const place = { ...server.by(hands), clock: fastClock(hurry) };
+        const member = await comeBy(place, "Bob", made, "team", store);
+        users.use(member.user);
+        return member;
+      },
+    });
+  });
+}
+
+arriving("a made-up group without the inviter is refused", async (scene) => {
+  const { alices, impostor, ghost, arrive } = scene;
+  await impostor.pretend(await makeUp(ghost, alices.sealed.keys.group!, []));
+  const { user, sealed } = await arrive();
+  await user.until("Bob to refuse it", () => told(user, "failed").length > 0);
+  assertEquals(told(user, "failed")[0]!.why, "Who invited us is not in this group.");
+  assertEquals([impostor.commits, sealed.keys.group], [[], undefined]);
+});
+
+arriving("a welcome to a made-up group without the inviter is refused", async (scene) => {
+  const { alices, hands, impostor, ghost, arrive } = scene;
+  await impostor.pretend(await makeUp(ghost, alices.sealed.keys.group!, []));
+  const { hears } = impostor;
+  hands.heard = (message, teller) => {
+    if (message.type === "request" && message.command === "knock") {
+      const { core } = message.args as { core: string };
+      const { keyPackage } = decodeKnock(decodeCore(fromBase64Url(core)).payload);
+      void impostor.welcome(ghost, keyPackage).then((row) => teller.append(alices.room.id, row));
+    }
+    return hears(message, teller);
+  };
+  const { user, sealed } = await arrive();
+  await user.until("Bob to refuse it", () => told(user, "failed").length > 0);
+  assertEquals(told(user, "failed")[0]!.why, "Who invited us is not in this group.");
+  assert(impostor.asked.includes("welcome"));
+  assertEquals(sealed.keys.group, undefined);
+});
+
+arriving(
+  "a made-up group with the inviter in it is never confirmed, and Bob is told",
+  async (scene) => {
+    const { server, alices, impostor, ghost, arrive } = scene;
+    const packages = [await packageOf(server, alices.user)];
+    const group = await makeUp(ghost, alices.sealed.keys.group!, packages);
+    await impostor.pretend(group);
+    const { user, sealed } = await arrive();
+    await user.until("Bob to have keys", () => told(user, "in").length > 0);
+    const [happening] = told(user, "in");
+    assertEquals(happening, { what: "in", isNew: false, isConfirmed: false });
+    assert(happeningText(happening!)!.includes("compare the code"));
+    const { isConfirmed, code } = (await report(user.client, sealed))!;
+    assertEquals(isConfirmed, false);
+    assert(code !== await alices.sealed.keys.group!.code());
+  },
+);
+
+arriving("who comes in by themselves is confirmed by what the inviter says", async (scene) => {
+  const { alices, hands, arrive } = scene;
+  hands.heard = (message, { tell }) => {
+    if (message.type !== "request" || message.command !== "knock") return true;
+    tell({ type: "answer", request: message.request, value: {} }); // Alice hears nothing of it.
+    return false;
+  };
+  const { user, sealed } = await arrive();
+  await user.until("Bob to have keys", () => sealed.keys.group !== undefined);
+  assertEquals(told(user, "in"), [{ what: "in", isNew: false, isConfirmed: false }]);
+  await say(alices, "welcome, Bob");
+  await user.hears("welcome, Bob");
+  assertEquals(told(user, "confirmed"), [{ what: "confirmed", by: "Alice" }]);
+  assertEquals((await report(user.client, sealed))!.isConfirmed, true);
+});
+
+arriving("whom the inviter lets in is confirmed at once", async ({ arrive, alices, alice }) => {
+  const { user, sealed } = await arrive(0.5);
+  await user.until("Bob to have keys", () => sealed.keys.group !== undefined);
+  assertEquals(told(user, "in"), [{ what: "in", isNew: false, isConfirmed: true }]);
+  const codes = [alices.sealed, sealed].map(({ keys }) => keys.group!.code());
+  assertEquals(await codes[0], await codes[1]);
+  assertEquals(told(alice, "changed").map(({ added }) => added), []); // It was her own doing.
 });

@@ -63,8 +63,16 @@ export interface Hands {
   answer?(command: string, value: never, args: unknown): unknown;
   /** Who is behind devices. */
   people?(people: readonly Person[]): readonly Person[];
-  /** Whether the server hears this; `tell` is for what the client hears instead. */
-  heard?(message: Message, tell: (...messages: readonly Message[]) => void): boolean;
+  /** Whether the server hears this. */
+  heard?(message: Message, teller: Teller): boolean;
+}
+
+/** What a client can be told whenever a test likes. */
+export interface Teller {
+  /** A message. */
+  tell(message: Message): void;
+  /** Entries that no server ever took. */
+  append(room: Uint8Array, ...rows: readonly Row[]): void;
 }
 
 /** A server through whose hands goes what it says. */
@@ -129,6 +137,9 @@ class Keys {
   }
 }
 
+/** The server's clock runs faster than ours: what is added must not be of before. */
+const dayMs = 24 * 60 * 60 * 1000;
+
 /** Where a client stands, and where it believes to stand. */
 interface Standing {
   readonly real: Cursor;
@@ -167,33 +178,39 @@ class Tellings {
     return this.#of(room).findLast(({ real }) => real.seq === seq)?.told.seq ?? seq;
   }
 
-  /** A batch as it is told, if there is something to tell. */
-  async retell(batch: Batch): Promise<Message[]> {
-    const { room, timeMs } = batch;
-    const stands = this.#of(room);
-    const rows: Uint8Array[] = [];
-    const { told: before } = stands.at(-1)!;
-    for (const entry of decodeRows(batch.rows, batch.firstSeq, timeMs)) {
-      let { real: { hash }, told } = stands.at(-1)!;
-      for (const { deviceId, core } of await this.#rowsFor(entry, room)) {
-        const row = new Uint8Array(rowBytes(core));
-        writeRow(row, 0, entry.timeMs - timeMs, deviceId, core);
-        rows.push(row);
-        const seq = told.seq + 1;
-        const start = payloadStart(core);
-        told = { seq, hash: chainHash(told.hash, seq, entry.timeMs, deviceId, core, start) };
-      }
-      hash = chainEntry(hash, entry);
-      stands.push({ real: { seq: entry.seq, hash }, told });
+  /** A batch as it is told. */
+  async retell({ room, rows, firstSeq, timeMs }: Batch): Promise<Message[]> {
+    const messages: Message[] = [];
+    for (const entry of decodeRows(rows, firstSeq, timeMs)) {
+      const { real } = this.#of(room).at(-1)!;
+      const next = { seq: entry.seq, hash: chainEntry(real.hash, entry) };
+      const told = await this.#hands.entry?.(entry, room) ?? [rowOf(entry)];
+      messages.push(...await this.append(room, told, entry.timeMs, next));
     }
-    if (rows.length === 0) return [];
-    const { hash } = stands.at(-1)!.told;
-    const retold = { room, firstSeq: before.seq + 1, timeMs, rows: concat(rows), hash };
-    return [{ type: "batch", ...await vouch(this.#key, retold) }];
+    return messages;
   }
 
-  async #rowsFor(entry: Entry, room: Uint8Array): Promise<readonly Row[]> {
-    return await this.#hands.entry?.(entry, room) ?? [rowOf(entry)];
+  /** Entries for the client alone, or in the place of one after which it stands at `real`. */
+  async append(
+    room: Uint8Array,
+    rows: readonly Row[],
+    timeMs: number,
+    real = this.#of(room).at(-1)!.real,
+  ): Promise<Message[]> {
+    const { told: { seq, hash: before } } = this.#of(room).at(-1)!;
+    let hash = before;
+    for (const [at, { deviceId, core }] of rows.entries()) {
+      hash = chainHash(hash, seq + 1 + at, timeMs, deviceId, core, payloadStart(core));
+    }
+    this.#of(room).push({ real, told: { seq: seq + rows.length, hash } });
+    if (rows.length === 0) return [];
+    const bytes = concat(rows.map(({ deviceId, core }) => {
+      const row = new Uint8Array(rowBytes(core));
+      writeRow(row, 0, 0, deviceId, core);
+      return row;
+    }));
+    const batch = { room, firstSeq: seq + 1, timeMs, rows: bytes, hash };
+    return [{ type: "batch", ...await vouch(this.#key, batch) }];
   }
 
   #of(room: Uint8Array): Standing[] {
@@ -215,6 +232,11 @@ class Relay {
   readonly #asked = new Map<number, { command: string; args: unknown }>();
   /** By the room's channel. */
   readonly #rooms = new Map<number, { opening: OpeningChannel; sealing: SealingChannel }>();
+  readonly #teller: Teller = {
+    tell: (message) => void this.#tell(() => [message]),
+    append: (room, ...rows) =>
+      void this.#tell(() => this.#tellings.append(room, rows, Date.now() + dayMs)),
+  };
   #pair: Promise<SealingChannel> | undefined;
   #telling: Promise<void> = Promise.resolve();
 
@@ -270,7 +292,7 @@ class Relay {
         sealing = await SealingChannel.create(pairChannel, key);
       }
       const messages = decodeMessages(await opening.open(body))
-        .filter((message) => this.#hands.heard?.(message, (...told) => this.#tell(told)) ?? true)
+        .filter((message) => this.#hands.heard?.(message, this.#teller) ?? true)
         .map((message) => this.#heard(message));
       if (messages.length === 0) return;
       await writeAll(this.#server, frame(...await sealing.seal(concat(messages.map(encode)))));
@@ -295,11 +317,12 @@ class Relay {
         opening = await OpeningChannel.create(pairChannel, key);
         this.#pair = SealingChannel.create(pairChannel, key);
       }
-      const messages = [];
-      for (const message of decodeMessages(await (room?.opening ?? opening!).open(body))) {
-        messages.push(...await this.#told(message));
-      }
-      await this.#tell(messages, room?.sealing);
+      const messages = decodeMessages(await (room?.opening ?? opening!).open(body));
+      await this.#tell(async () => {
+        const told = [];
+        for (const message of messages) told.push(...await this.#told(message));
+        return told;
+      }, room?.sealing);
     };
   }
 
@@ -335,9 +358,13 @@ class Relay {
     }
   }
 
-  #tell(messages: readonly Message[], sealing?: SealingChannel): Promise<void> {
+  #tell(
+    make: () => readonly Message[] | Promise<readonly Message[]>,
+    sealing?: SealingChannel,
+  ): Promise<void> {
     this.#telling = this.#telling.then(async () => {
       const channel = sealing ?? await this.#pair;
+      const messages = await make();
       if (messages.length === 0 || !channel) return;
       await writeAll(this.#link.far, frame(...await channel.seal(concat(messages.map(encode)))));
     });

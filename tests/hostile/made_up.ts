@@ -1,0 +1,139 @@
+/**
+ * A group that a server makes up for a room, with members of the real one in it: their key packages lie
+ * with the server, and the rules are in every group info.
+ *
+ * @module
+ */
+
+import { Group, type GroupRules } from "../../crypto/group.ts";
+import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
+import { type Bytes, fromBase64Url, toBase64Url } from "../../protocol/bytes.ts";
+import { encodeCommit } from "../../protocol/commit.ts";
+import { Content, Proof } from "../../protocol/entry.ts";
+import { sha256 } from "../../protocol/hash.ts";
+import { objectChunkBytesMax } from "../../protocol/limits.ts";
+import type { Message, Person } from "../../protocol/message.ts";
+import { newMessageId, signCore } from "../../client/signed_core.ts";
+import { quiet } from "../crypto/room.ts";
+import type { Row, Teller } from "./tampering.ts";
+
+/** Makes one, in which a ghost is the owner. */
+export async function makeUp(
+  ghost: Identity,
+  { room, generation, rules }: { room: Uint8Array; generation: number; rules: GroupRules },
+  keyPackages: readonly Uint8Array[],
+): Promise<Group> {
+  const roles = [...rules.roles, { user: ghost.user.publicKey, role: "owner" as const }];
+  const group = await Group.create(ghost, room, generation, { ...rules, roles });
+  const add = keyPackages.map((keyPackage) => ({ keyPackage }));
+  return (await group.stage({ add }, quiet)).group;
+}
+
+/** What a server says of the ghost. */
+export function personOf({ user, device, certificate }: Identity, name: string): Person {
+  return {
+    deviceId: deviceIdOf(device.publicKey),
+    userId: new Uint8Array(16).fill(9),
+    name,
+    keys: { user: user.publicKey, device: device.publicKey, certificate },
+  };
+}
+
+/** Answers what one client asks about a room's group in the server's place. */
+export class Impostor {
+  /** What can be fetched, by hash. */
+  readonly #objects = new Map<string, Uint8Array>();
+  #group: Group | undefined;
+  #groupInfo: Bytes = new Uint8Array(0);
+  /** Names of the commands that the client has asked for here. */
+  readonly asked: string[] = [];
+  /** What the client wanted in the log. */
+  readonly commits: Uint8Array[] = [];
+  readonly #room: Uint8Array;
+  readonly #device: Uint8Array;
+  #welcome: Uint8Array | undefined;
+
+  /** @param device whose commits are told as won */
+  constructor(room: Uint8Array, device: Uint8Array) {
+    this.#room = room;
+    this.#device = device;
+  }
+
+  /** From now on this is the room's group. */
+  async pretend(group: Group, groupInfo?: Bytes): Promise<void> {
+    this.#group = group;
+    this.#groupInfo = groupInfo ?? await group.groupInfo();
+    this.give(this.#groupInfo);
+  }
+
+  /** Lets a client have an object. */
+  give(object: Uint8Array): Uint8Array {
+    const hash = sha256(object);
+    this.#objects.set(toBase64Url(hash), object);
+    return hash;
+  }
+
+  /** A ghost's commit that adds a client, by a welcome that it is given. */
+  async welcome(ghost: Identity, keyPackage: Uint8Array): Promise<Row> {
+    const { generation, epoch } = this.#group!;
+    const { commit, welcome } = await this.#group!.stage({ add: [{ keyPackage }] }, quiet);
+    this.#welcome = this.give(welcome!);
+    const object = { hash: this.give(commit), bytes: commit.length };
+    const core = await signCore(ghost.device, this.#room, {
+      proof: Proof.signature,
+      content: Content.commit,
+      messageId: newMessageId(Date.now()),
+      epoch: { generation, epoch },
+      payload: encodeCommit({ object }),
+    });
+    return { deviceId: deviceIdOf(ghost.device.publicKey), core };
+  }
+
+  /** Whether the server hears this. */
+  readonly hears = (message: Message, teller: Teller): boolean => {
+    if (message.type !== "request" || !this.#group) return true;
+    const { request, command } = message;
+    const args = message.args as Record<string, never>;
+    const answer = this.#answer(command, args, teller);
+    if (!answer) return true;
+    this.asked.push(command);
+    teller.tell({ type: "answer", request, value: answer });
+    return false;
+  };
+
+  #answer(command: string, args: Record<string, never>, teller: Teller): object | undefined {
+    switch (command) {
+      case "group": {
+        const { generation, epoch } = this.#group!;
+        const [hash, commit] = [sha256(this.#groupInfo), new Uint8Array(16).fill(3)].map(
+          toBase64Url,
+        );
+        const bytes = this.#groupInfo.length;
+        return { generation, epoch, seq: 1, commit, groupInfo: hash, bytes };
+      }
+      case "download": {
+        const object = this.#objects.get(args["hash"]!);
+        const data = object?.subarray(args["at"]!).subarray(0, objectChunkBytesMax);
+        return object && { bytes: object.length, data: toBase64Url(data!) };
+      }
+      case "welcome":
+        if (!this.#welcome) return {};
+        return {
+          hash: toBase64Url(this.#welcome),
+          bytes: this.#objects.get(toBase64Url(this.#welcome))!.length,
+          seq: 1,
+        };
+      case "commit": {
+        const core = fromBase64Url(args["core"]!);
+        this.commits.push(core);
+        teller.append(this.#room, { deviceId: this.#device, core });
+        return { seq: 1 };
+      }
+      case "upload":
+      case "knock":
+        return {};
+      default:
+        return undefined;
+    }
+  }
+}
