@@ -599,6 +599,10 @@ export class Client {
     const message = this.#outbox.find(messageId);
     if (!message) return;
     const room = this.#rooms.find(message.room);
+    // What stands there was read, and is not this.
+    if (room?.cursor && room.oldest && seq >= room.oldest.seq && seq <= room.cursor.seq) {
+      throw new ProtocolError("broken_log", "The server says that it has what is not in the log.");
+    }
     // What was said in a sealed room is needed until its entry comes: we cannot open that.
     if (room?.info.sealed && seq > (room.cursor?.seq ?? 0)) return;
     this.#profile!.settle([messageId]);

@@ -165,6 +165,7 @@ export class SealedRoom {
     if (read.cursor) this.#resumeAt = undefined;
     if (before && !this.keys.group) this.#lost();
     if (this.keys.group && this.keys.group !== before) this.#haveKeys();
+    if (read.kept && this.#intruders.length > 0) this.#tellOfIntruders();
     return read;
   }
 
@@ -331,7 +332,18 @@ export class SealedRoom {
     const { group } = this.keys;
     return group !== undefined && !this.#proposals.isUnderWay &&
       !(group.epoch === this.#stale?.epoch && group.generation === this.#stale.generation) &&
-      !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey));
+      !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey)) &&
+      this.#intruders.length === 0;
+  }
+
+  /** Who is in a room of two, and neither of them. */
+  get #intruders(): GroupMember[] {
+    const { info, keys: { group } } = this;
+    if (!info.direct || !group) return [];
+    const other = this.#options.people.named(info.name.replace(/^@/, ""))?.userKey;
+    return group.members.filter(({ userKey }) =>
+      !equal(userKey, group.own.userKey) && !(other && equal(userKey, other))
+    );
   }
 
   /** Begins an epoch where this one must not be used; false where others were faster. */
@@ -401,6 +413,13 @@ export class SealedRoom {
 
   #haveKeys(): void {
     for (const knocker of this.knocks.all) this.#onKnock(knocker);
+  }
+
+  #tellOfIntruders(): void {
+    const { people, tell } = this.#options;
+    const names = this.#intruders.map(({ userKey }) => people.nameOf(userKey)).join(", ");
+    const why = `Nothing is sent here: this is a room of two, and ${names} has its keys too.`;
+    tell(this.keys.room, { what: "failed", why });
   }
 
   /** The keys are gone: the group has ended, or we were taken out of it. */

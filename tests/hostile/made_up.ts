@@ -7,13 +7,17 @@
 
 import { Group, type GroupRules } from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
-import { type Bytes, fromBase64Url, toBase64Url } from "../../protocol/bytes.ts";
-import { encodeCommit } from "../../protocol/commit.ts";
-import { Content, Proof } from "../../protocol/entry.ts";
+import { type Bytes, concat, fromBase64Url, toBase64Url } from "../../protocol/bytes.ts";
+import { decodeCommit, encodeCommit } from "../../protocol/commit.ts";
+import { Content, decodeCore, encodeCore, encodeCoreHead, Proof } from "../../protocol/entry.ts";
 import { sha256 } from "../../protocol/hash.ts";
 import { objectChunkBytesMax } from "../../protocol/limits.ts";
-import type { Message, Person } from "../../protocol/message.ts";
+import type { Cursor, Message, Person } from "../../protocol/message.ts";
+import { upload } from "../../client/sealed/objects.ts";
+import { sealingContext } from "../../client/sealed/reading.ts";
+import { encodeSaid } from "../../client/sealed/trail.ts";
 import { newMessageId, signCore } from "../../client/signed_core.ts";
+import type { User } from "../fixtures/user.ts";
 import { quiet } from "../crypto/room.ts";
 import type { Row, Teller } from "./tampering.ts";
 
@@ -27,6 +31,44 @@ export async function makeUp(
   const group = await Group.create(ghost, room, generation, { ...rules, roles });
   const add = keyPackages.map((keyPackage) => ({ keyPackage }));
   return (await group.stage({ add }, quiet)).group;
+}
+
+/** What somebody who has a group's keys says, as an entry of this device's. */
+export async function sealAs(
+  deviceId: Uint8Array,
+  { group, at, text }: { group: Group; at: Cursor; text: string },
+): Promise<Row> {
+  const { room, generation, epoch } = group;
+  const payload = new TextEncoder().encode(text);
+  const messageId = newMessageId(Date.now());
+  const epochNow = { generation, epoch };
+  const draft = { proof: Proof.mls, content: Content.text, messageId, epoch: epochNow, payload };
+  const context = sealingContext(room, deviceId, encodeCoreHead(draft));
+  const sealed = await group.seal(encodeSaid(at, payload), context);
+  return { deviceId, core: encodeCore({ ...draft, payload: sealed }) };
+}
+
+/** Puts a commit into a room's log that no client of ours would make. */
+export async function force(
+  { client }: User,
+  { device }: Identity,
+  group: Pick<Group, "room" | "generation" | "epoch">,
+  commit: Uint8Array,
+): Promise<void> {
+  const { room, generation, epoch } = group;
+  const server = { command: client.command.bind(client), publish: () => {} };
+  const groupInfo = await upload(server, room, new Uint8Array(100));
+  const object = { hash: await upload(server, room, commit), bytes: commit.length };
+  const { commit: after } = await client.command("group", {}, room);
+  const core = await signCore(device, room, {
+    proof: Proof.signature,
+    content: Content.commit,
+    messageId: newMessageId(Date.now()),
+    epoch: { generation, epoch },
+    payload: encodeCommit({ object }),
+  });
+  const args = { core, groupInfo, generation, epoch: epoch + 1, welcomes: [] };
+  await client.command("commit", { ...args, ...(after && { after }) }, room);
 }
 
 /** What a server says of the ghost. */
@@ -43,11 +85,12 @@ export function personOf({ user, device, certificate }: Identity, name: string):
 export class Impostor {
   /** What can be fetched, by hash. */
   readonly #objects = new Map<string, Uint8Array>();
+  readonly #uploads = new Map<string, Uint8Array[]>();
   #group: Group | undefined;
   #groupInfo: Bytes = new Uint8Array(0);
   /** Names of the commands that the client has asked for here. */
   readonly asked: string[] = [];
-  /** What the client wanted in the log. */
+  /** The commits that the client wanted in the log. */
   readonly commits: Uint8Array[] = [];
   readonly #room: Uint8Array;
   readonly #device: Uint8Array;
@@ -125,11 +168,20 @@ export class Impostor {
         };
       case "commit": {
         const core = fromBase64Url(args["core"]!);
-        this.commits.push(core);
+        const commit = decodeCommit(decodeCore(core).payload);
+        const uploaded = this.#uploads.get(
+          "object" in commit ? toBase64Url(commit.object.hash) : "",
+        );
+        this.commits.push("mls" in commit ? commit.mls : concat(uploaded ?? []));
         teller.append(this.#room, { deviceId: this.#device, core });
         return { seq: 1 };
       }
       case "upload":
+        this.#uploads.set(args["hash"]!, [
+          ...this.#uploads.get(args["hash"]!) ?? [],
+          fromBase64Url(args["data"]!),
+        ]);
+        return {};
       case "knock":
         return {};
       default:
