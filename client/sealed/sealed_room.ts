@@ -25,7 +25,7 @@ import {
   messageIdOf,
   Proof,
 } from "../../protocol/entry.ts";
-import { CutShort } from "../../protocol/errors.ts";
+import { CutShort, ProtocolError } from "../../protocol/errors.ts";
 import {
   admitWaitMs,
   arrivalSlowMs,
@@ -512,7 +512,8 @@ export class SealedRoom {
   #explain(cause: unknown): void {
     const { tell, onFault } = this.#options;
     if (cause instanceof CutShort || cause instanceof Refused && cause.code === "offline") return;
-    const isForPeople = cause instanceof GroupError || cause instanceof Refused;
+    const isForPeople = cause instanceof GroupError || cause instanceof Refused ||
+      cause instanceof ProtocolError; // A server that lies is no reason to end.
     if (isForPeople) tell(this.keys.room, { what: "failed", why: cause.message });
     else onFault(cause);
   }
