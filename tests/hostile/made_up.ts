@@ -9,7 +9,14 @@ import { Group, type GroupRules } from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
 import { type Bytes, concat, fromBase64Url, toBase64Url } from "../../protocol/bytes.ts";
 import { decodeCommit, encodeCommit } from "../../protocol/commit.ts";
-import { Content, decodeCore, encodeCore, encodeCoreHead, Proof } from "../../protocol/entry.ts";
+import {
+  Content,
+  decodeCore,
+  encodeCore,
+  encodeCoreHead,
+  type Epoch,
+  Proof,
+} from "../../protocol/entry.ts";
 import { sha256 } from "../../protocol/hash.ts";
 import { objectChunkBytesMax } from "../../protocol/limits.ts";
 import type { Cursor, Message, Person } from "../../protocol/message.ts";
@@ -86,7 +93,7 @@ export class Impostor {
   /** What can be fetched, by hash. */
   readonly #objects = new Map<string, Uint8Array>();
   readonly #uploads = new Map<string, Uint8Array[]>();
-  #group: Group | undefined;
+  #place: Epoch | undefined;
   #groupInfo: Bytes = new Uint8Array(0);
   /** Names of the commands that the client has asked for here. */
   readonly asked: string[] = [];
@@ -103,9 +110,9 @@ export class Impostor {
   }
 
   /** From now on this is the room's group. */
-  async pretend(group: Group, groupInfo?: Bytes): Promise<void> {
-    this.#group = group;
-    this.#groupInfo = groupInfo ?? await group.groupInfo();
+  async pretend(group: Pick<Group, "generation" | "epoch" | "groupInfo">): Promise<void> {
+    this.#place = { generation: group.generation, epoch: group.epoch };
+    this.#groupInfo = await group.groupInfo();
     this.give(this.#groupInfo);
   }
 
@@ -117,9 +124,9 @@ export class Impostor {
   }
 
   /** A ghost's commit that adds a client, by a welcome that it is given. */
-  async welcome(ghost: Identity, keyPackage: Uint8Array): Promise<Row> {
-    const { generation, epoch } = this.#group!;
-    const { commit, welcome } = await this.#group!.stage({ add: [{ keyPackage }] }, quiet);
+  async welcome(ghost: Identity, group: Group, keyPackage: Uint8Array): Promise<Row> {
+    const { generation, epoch } = group;
+    const { commit, welcome } = await group.stage({ add: [{ keyPackage }] }, quiet);
     this.#welcome = this.give(welcome!);
     const object = { hash: this.give(commit), bytes: commit.length };
     const core = await signCore(ghost.device, this.#room, {
@@ -134,7 +141,7 @@ export class Impostor {
 
   /** Whether the server hears this. */
   readonly hears = (message: Message, teller: Teller): boolean => {
-    if (message.type !== "request" || !this.#group) return true;
+    if (message.type !== "request" || !this.#place) return true;
     const { request, command } = message;
     const args = message.args as Record<string, never>;
     const answer = this.#answer(command, args, teller);
@@ -147,7 +154,7 @@ export class Impostor {
   #answer(command: string, args: Record<string, never>, teller: Teller): object | undefined {
     switch (command) {
       case "group": {
-        const { generation, epoch } = this.#group!;
+        const { generation, epoch } = this.#place!;
         const [hash, commit] = [sha256(this.#groupInfo), new Uint8Array(16).fill(3)].map(
           toBase64Url,
         );

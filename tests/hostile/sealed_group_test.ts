@@ -9,7 +9,7 @@ import { fromBase64Url } from "../../protocol/bytes.ts";
 import { decodeCore } from "../../protocol/entry.ts";
 import { quiet } from "../crypto/room.ts";
 import { told } from "../fixtures/sealed_user.ts";
-import { arriving, deceived, packageOf, say } from "./deceived.ts";
+import { arriving, deceived, packageOf, say, unopened } from "./deceived.ts";
 import { Impostor, makeUp, sealAs } from "./made_up.ts";
 import type { Teller } from "./tampering.ts";
 
@@ -46,13 +46,16 @@ arriving("a made-up group without the inviter is refused", async (scene) => {
 
 arriving("a welcome to a made-up group without the inviter is refused", async (scene) => {
   const { alices, hands, impostor, ghost, arrive } = scene;
-  await impostor.pretend(await makeUp(ghost, alices.sealed.keys.group!, []));
+  const group = await makeUp(ghost, alices.sealed.keys.group!, []);
+  await impostor.pretend(group);
   const { hears } = impostor;
   hands.heard = (message, teller) => {
     if (message.type === "request" && message.command === "knock") {
       const { core } = message.args as { core: string };
       const { keyPackage } = decodeKnock(decodeCore(fromBase64Url(core)).payload);
-      void impostor.welcome(ghost, keyPackage).then((row) => teller.append(alices.room.id, row));
+      void impostor.welcome(ghost, group, keyPackage).then((row) =>
+        teller.append(alices.room.id, row)
+      );
     }
     return hears(message, teller);
   };
@@ -91,6 +94,22 @@ arriving(
     const { isConfirmed, code } = (await report(user.client, sealed))!;
     assertEquals(isConfirmed, false);
     assert(code !== await alices.sealed.keys.group!.code());
+  },
+);
+
+arriving(
+  "an old group is not confirmed, and nobody who is there now is heard in it",
+  async (scene) => {
+    const { alices, impostor, arrive } = scene;
+    await impostor.pretend(alices.sealed.keys.group!);
+    await alices.sealed.change(() => ({})); // As when somebody was taken out.
+    const { user, sealed } = await arrive();
+    await user.until("Bob to have keys", () => told(user, "in").length > 0);
+    assertEquals(told(user, "in").map(({ isConfirmed }) => isConfirmed), [false]);
+    await say(alices, "without whom we took out");
+    await user.hears(unopened);
+    assertEquals(told(user, "confirmed"), []);
+    assert(await sealed.keys.group!.code() !== await alices.sealed.keys.group!.code());
   },
 );
 

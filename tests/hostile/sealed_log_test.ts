@@ -1,6 +1,7 @@
 /** The log of a sealed room, told otherwise than it is. */
 
 import { assert, assertEquals } from "@std/assert";
+import { fromBase64Url } from "../../protocol/bytes.ts";
 import { Content, type Core, encodeCore, Proof } from "../../protocol/entry.ts";
 import { comeIn, make, told } from "../fixtures/sealed_user.ts";
 import { astray, deceived, isCommit, isText, oddities, say, tellOf, unopened } from "./deceived.ts";
@@ -72,6 +73,33 @@ deceived("a commit that is left out leaves nothing readable behind it", async (s
   assert(await alices.sealed.keys.group!.code() !== await bobs.sealed.keys.group!.code());
   assertEquals(alice.texts("team"), ["before", "after"]);
 });
+
+deceived(
+  "two who follow other commits read nothing of each other, and see other codes",
+  async (scene) => {
+    const { hands, alice, alices, bob, bobs } = scene;
+    hands.entry = tellOf(isCommit, () => []);
+    hands.heard = (message, { tell, append }) => {
+      if (message.type !== "request" || message.command !== "commit") return true;
+      const core = fromBase64Url((message.args as { core: string }).core);
+      append(bobs.room.id, { deviceId: bobs.sealed.keys.group!.own.deviceId, core });
+      tell({ type: "answer", request: message.request, value: { seq: 1 } });
+      return false;
+    };
+    await Promise.all([alices, bobs].map(({ sealed }) => sealed.change(() => ({}))));
+    const groups = [alices, bobs].map(({ sealed }) => sealed.keys.group!);
+    assertEquals(groups[0]!.epoch, groups[1]!.epoch);
+    assert(await groups[0]!.code() !== await groups[1]!.code());
+    await say(alices, "from Alice");
+    await bob.hears(unopened);
+    await say(bobs, "from Bob"); // The server takes it: it sees no more than the epoch's number.
+    await alice.hears(unopened);
+    assertEquals([alice.texts("team"), bob.texts("team")], [
+      ["from Alice", unopened],
+      [unopened, "from Bob"],
+    ]);
+  },
+);
 
 deceived("a commit that is told twice ends the group, and the room says so", async (scene) => {
   const { hands, alices, bob, bobs } = scene;
