@@ -219,6 +219,7 @@ export class SealedRoom {
    */
   reset(): void {
     this.keys.leave();
+    this.#sealed.clear(); // With keys of a log that is not there.
     this.#options.profile.stage(this.keys.room, undefined);
     this.#arrive();
   }
