@@ -18,6 +18,9 @@ export function happeningText(happening: KeysHappening): string | undefined {
       if (happening.isNew) return undefined;
       return "you have the keys: what is said from now on is yours to read." +
         (happening.isConfirmed ? "" : ` ${unconfirmedText}`);
+    case "older":
+      return "WARNING: the server has gone back to keys that are older than those you had, from a backup " +
+        "or to deceive you. Who was taken out since may read what you say: look at /room.";
     case "confirmed":
       return `${happening.by}, who invited you, is here: this is the right room.`;
     case "waiting":

@@ -8,6 +8,8 @@
 export type KeysHappening =
   /** We have the keys: what is said from now on can be read. */
   | { readonly what: "in"; readonly isNew: boolean; readonly isConfirmed: boolean }
+  /** The group that we are in now is older than the one that we had: the server has gone back. */
+  | { readonly what: "older" }
   /** Who invited us has shown that it is their group. */
   | { readonly what: "confirmed"; readonly by: string }
   /** We have asked to be let in, and wait for somebody who may do so. */

@@ -8,7 +8,14 @@ import { type Applied, type Group, GroupError, type GroupMember } from "../../cr
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
 import { concat, equal } from "../../protocol/bytes.ts";
 import { decodeCommit } from "../../protocol/commit.ts";
-import { chainEntry, Content, decodeCore, encodeCore, Proof } from "../../protocol/entry.ts";
+import {
+  chainEntry,
+  Content,
+  decodeCore,
+  encodeCore,
+  type Epoch,
+  Proof,
+} from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { sha256 } from "../../protocol/hash.ts";
 import type { Cursor } from "../../protocol/message.ts";
@@ -242,6 +249,8 @@ export class Reading {
     if (voucher) this.#confirm(voucher);
     const { isConfirmed } = keys;
     if (isNew) tell({ what: "in", isNew: group.members.length === 1, isConfirmed });
+    if (keys.reached && isBefore(group, keys.reached)) tell({ what: "older" });
+    keys.reached = undefined;
   }
 
   /** Somebody has shown that they are in the group; whether that makes certain that it is the right one. */
@@ -346,6 +355,12 @@ function withText(
     payload: new TextEncoder().encode(text),
   }));
   return { ...entry, core, verified };
+}
+
+/** Whether an epoch does not come after another. */
+function isBefore(one: Epoch, other: Epoch): boolean {
+  return one.generation < other.generation ||
+    one.generation === other.generation && one.epoch <= other.epoch;
 }
 
 /** Whether a commit adds this device; false for what is none. */

@@ -6,6 +6,7 @@
 
 import type { Expected, Group, GroupMember } from "../../crypto/group.ts";
 import { equal, mapKey } from "../../protocol/bytes.ts";
+import type { Epoch } from "../../protocol/entry.ts";
 import { departedMax } from "../../protocol/limits.ts";
 import type { KeptInvitation } from "../store/store.ts";
 import { encodeState, type KeptState } from "./kept_state.ts";
@@ -36,6 +37,8 @@ export class RoomKeys {
    * the next. A tree is public, and the server could make up a group with all of us in it.
    */
   known: readonly Uint8Array[] | undefined;
+  /** How far we had come in the log before the server said that it goes on elsewhere. */
+  reached: Epoch | undefined;
   /** By which we came, if we did by one. */
   invitation: KeptInvitation | undefined;
   /** The log as we were told it. */

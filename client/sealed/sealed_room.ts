@@ -218,6 +218,8 @@ export class SealedRoom {
    * until there are others: from them we know who may vouch for those.
    */
   reset(): void {
+    const { group } = this.keys;
+    if (group) this.keys.reached = { generation: group.generation, epoch: group.epoch };
     this.keys.leave();
     this.#sealed.clear(); // With keys of a log that is not there.
     this.#options.profile.stage(this.keys.room, undefined);

@@ -43,13 +43,17 @@ export function deceived(name: string, play: (scene: Scene) => Promise<void>): v
   });
 }
 
+/** What stands in the place of what nobody here can open … */
 export const unopened = "[this message cannot be opened]";
+/** … and of what was said in another log. */
 export const astray = "[this was said in another log than this one: the server tells two]";
 
+/** Whether somebody said something. */
 export function isText({ core }: Entry): boolean {
   return core.content === Content.text;
 }
 
+/** Whether somebody changed the keys. */
 export function isCommit({ core }: Entry): boolean {
   return core.content === Content.commit;
 }
@@ -97,6 +101,7 @@ export interface Arriving {
   arrive(hurry?: number): Promise<Member>;
 }
 
+/** A test of what somebody meets who comes by a link. */
 export function arriving(name: string, play: (arriving: Arriving) => Promise<void>): void {
   Deno.test(name, async () => {
     await using server = await serveTampering(rules);

@@ -1,6 +1,7 @@
 /** Groups that a server makes up for a sealed room. */
 
 import { assert, assertEquals } from "@std/assert";
+import type { ClientRoom } from "../../client/events.ts";
 import { happeningText } from "../../client/chat/sealed_text.ts";
 import { report } from "../../client/sealed/acts.ts";
 import { decodeKnock } from "../../client/sealed/knock.ts";
@@ -11,7 +12,18 @@ import { quiet } from "../crypto/room.ts";
 import { told } from "../fixtures/sealed_user.ts";
 import { arriving, deceived, packageOf, say, unopened } from "./deceived.ts";
 import { Impostor, makeUp, sealAs } from "./made_up.ts";
-import type { Teller } from "./tampering.ts";
+import type { Hands, Teller } from "./tampering.ts";
+
+/** Tells that a room's log is lost, and then of another group. */
+function resetting(room: ClientRoom, impostor: Impostor): NonNullable<Hands["heard"]> {
+  let isTold = false;
+  return (message, teller) => {
+    const { id, cursor } = room;
+    if (!isTold) teller.tell({ type: "reset", room: id, reason: "lost", cursor: cursor! });
+    isTold = true;
+    return impostor.hears(message, teller);
+  };
+}
 
 deceived("who was in a room comes into no other that the server makes up", async (scene) => {
   const { server, hands, alices, bob, bobs } = scene;
@@ -20,19 +32,30 @@ deceived("who was in a room comes into no other that the server makes up", async
   const packages = [await packageOf(server, alices.user), await packageOf(server, bob)];
   const impostor = new Impostor(room.id, sealed.keys.group!.own.deviceId);
   await impostor.pretend(await makeUp(ghost, alices.sealed.keys.group!, packages));
-  let isTold = false;
-  hands.heard = (message, teller) => {
-    const { cursor } = room;
-    if (!isTold) teller.tell({ type: "reset", room: room.id, reason: "lost", cursor: cursor! });
-    isTold = true;
-    return impostor.hears(message, teller);
-  };
+  hands.heard = resetting(room, impostor);
   bob.client.typing(room.id);
   await bob.until("Bob to refuse it", () => told(bob, "failed").length > 0);
   assertEquals(told(bob, "failed")[0]!.why, "Nobody whom we know vouches for this group.");
   await bob.client.say(room.id, "are we alone?");
   assertEquals([impostor.commits, sealed.keys.group], [[], undefined]);
   assertEquals(bob.client.undelivered, 1);
+});
+
+deceived("who is told to begin again with an old group is told that it is one", async (scene) => {
+  const { hands, alices, bob, bobs } = scene;
+  const { room, sealed } = bobs;
+  const impostor = new Impostor(room.id, sealed.keys.group!.own.deviceId);
+  await impostor.pretend(alices.sealed.keys.group!);
+  await alices.sealed.change(() => ({})); // As when somebody was taken out.
+  await bob.until(
+    "Bob to follow",
+    () => sealed.keys.group!.epoch === alices.sealed.keys.group!.epoch,
+  );
+  hands.heard = resetting(room, impostor);
+  bob.client.typing(room.id);
+  await bob.until("Bob to be told", () => told(bob, "older").length > 0);
+  await say(alices, "without whom we took out");
+  await bob.hears(unopened);
 });
 
 arriving("a made-up group without the inviter is refused", async (scene) => {
