@@ -438,6 +438,10 @@ export class Client {
     const { roomKey } = this.#options;
     if (!sealed || roomKey?.room !== name) return;
     const { secret, inviter } = roomKey;
+    const isKept = this.#profile!.invitations().some((kept) =>
+      equal(kept.room, id) && equal(kept.secret, secret)
+    );
+    if (isKept) return; // What is known of it stays known.
     this.#profile!.keepInvitation({ room: id, secret, inviter, generation: 0 });
   }
 
@@ -596,6 +600,10 @@ export class Client {
     const message = this.#outbox.find(messageId);
     if (!message) return;
     const room = this.#rooms.find(message.room);
+    // What stands there was read, and is not this.
+    if (room?.cursor && room.oldest && seq >= room.oldest.seq && seq <= room.cursor.seq) {
+      throw new ProtocolError("broken_log", "The server says that it has what is not in the log.");
+    }
     // What was said in a sealed room is needed until its entry comes: we cannot open that.
     if (room?.info.sealed && seq > (room.cursor?.seq ?? 0)) return;
     this.#profile!.settle([messageId]);

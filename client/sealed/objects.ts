@@ -40,8 +40,10 @@ export async function download(
   let at = 0;
   do {
     const piece = await server.command("download", { hash, at }, room);
-    bytes = piece.bytes;
-    if (bytes > objectBytesMax || piece.data.length === 0) throw wrongObject();
+    if (at === 0) bytes = piece.bytes;
+    // As much as there can be in each: else it could go on for ever.
+    const isWhole = piece.data.length === Math.min(objectChunkBytesMax, bytes - at);
+    if (bytes !== piece.bytes || bytes > objectBytesMax || !isWhole) throw wrongObject();
     pieces.push(piece.data);
     at += piece.data.length;
   } while (at < bytes);

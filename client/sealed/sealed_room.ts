@@ -25,8 +25,14 @@ import {
   messageIdOf,
   Proof,
 } from "../../protocol/entry.ts";
-import { CutShort } from "../../protocol/errors.ts";
-import { admitWaitMs, knockWaitMs, sealRetryMs, sealRetryMsMax } from "../../protocol/limits.ts";
+import { CutShort, ProtocolError } from "../../protocol/errors.ts";
+import {
+  admitWaitMs,
+  arrivalSlowMs,
+  knockWaitMs,
+  sealRetryMs,
+  sealRetryMsMax,
+} from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import { Refused } from "../handshake.ts";
 import type { CheckedEntry } from "../room_log.ts";
@@ -41,6 +47,7 @@ import { Proposals } from "./proposals.ts";
 import { type Read, Reading, sealingContext } from "./reading.ts";
 import { RoomKeys } from "./room_keys.ts";
 import type { Server } from "./server.ts";
+import { encodeSaid } from "./trail.ts";
 
 /** What a sealed room takes from outside. */
 export interface SealedRoomOptions {
@@ -97,6 +104,7 @@ export class SealedRoom {
     this.#options = options;
     this.#deviceId = deviceIdOf(identity.device.publicKey);
     this.keys = new RoomKeys(info.id);
+    this.keys.invitation = profile.invitations().find(({ room }) => equal(room, info.id));
     this.knocks = new Knocks(groups, (knocker) => this.#onKnock(knocker));
     const shared = {
       ...options,
@@ -135,6 +143,7 @@ export class SealedRoom {
       this.#isClean = isClean;
       this.keys.mustRenew = !isClean;
       this.#resumeAt = cursor;
+      this.keys.trail.begin(cursor);
     }
     if (staged) await this.#proposals.restore(staged);
   }
@@ -156,6 +165,7 @@ export class SealedRoom {
     if (read.cursor) this.#resumeAt = undefined;
     if (before && !this.keys.group) this.#lost();
     if (this.keys.group && this.keys.group !== before) this.#haveKeys();
+    if (read.kept && this.#intruders.length > 0) this.#tellOfIntruders();
     return read;
   }
 
@@ -203,10 +213,16 @@ export class SealedRoom {
     }
   }
 
-  /** The log goes on elsewhere: keys that follow it are not to be had from it. */
+  /**
+   * The log goes on elsewhere: keys that follow it are not to be had from it. Those that we had stay kept
+   * until there are others: from them we know who may vouch for those.
+   */
   reset(): void {
+    const { group } = this.keys;
+    if (group) this.keys.reached = { generation: group.generation, epoch: group.epoch };
     this.keys.leave();
-    this.#options.profile.dropGroup(this.keys.room);
+    this.#sealed.clear(); // With keys of a log that is not there.
+    this.#options.profile.stage(this.keys.room, undefined);
     this.#arrive();
   }
 
@@ -319,7 +335,18 @@ export class SealedRoom {
     const { group } = this.keys;
     return group !== undefined && !this.#proposals.isUnderWay &&
       !(group.epoch === this.#stale?.epoch && group.generation === this.#stale.generation) &&
-      !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey));
+      !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey)) &&
+      this.#intruders.length === 0;
+  }
+
+  /** Who is in a room of two, and neither of them. */
+  get #intruders(): GroupMember[] {
+    const { info, keys: { group } } = this;
+    if (!info.direct || !group) return [];
+    const other = this.#options.people.named(info.name.replace(/^@/, ""))?.userKey;
+    return group.members.filter(({ userKey }) =>
+      !equal(userKey, group.own.userKey) && !(other && equal(userKey, other))
+    );
   }
 
   /** Begins an epoch where this one must not be used; false where others were faster. */
@@ -353,7 +380,8 @@ export class SealedRoom {
     };
     const context = sealingContext(this.keys.room, this.#deviceId, encodeCoreHead(draft));
     this.#isSealing = true;
-    const sealed = await group.seal(payload, context).finally(() => this.#isSealing = false);
+    const said = encodeSaid(this.keys.trail.end!, payload);
+    const sealed = await group.seal(said, context).finally(() => this.#isSealing = false);
     return encodeCore({ ...draft, payload: sealed });
   }
 
@@ -367,13 +395,18 @@ export class SealedRoom {
 
   /** Gets the keys, in the background, unless there are some. */
   #arrive(): void {
+    const { profile, clock, tell } = this.#options;
     const server = this.#server;
     if (!server || this.#arriving === server || this.keys.group || this.keys.broken) return;
-    if (!this.#options.profile.isKept) {
+    if (!profile.isKept) {
       const why = "Another process of yours has this room's keys. Read and write there.";
-      return this.#options.tell(this.keys.room, { what: "failed", why });
+      return tell(this.keys.room, { what: "failed", why });
     }
     const isGone = () => this.#server !== server;
+    const isWaiting = () => this.#arriving === server && !this.keys.group && !isGone();
+    clock.timer(arrivalSlowMs, () => { // Whatever keeps us out: nobody should wait without knowing.
+      if (isWaiting()) tell(this.keys.room, { what: "slow" });
+    });
     this.#arriving = server;
     this.#arrival.arrive(server, this.info, isGone).catch((cause) => this.#explain(cause))
       .finally(() => {
@@ -383,6 +416,13 @@ export class SealedRoom {
 
   #haveKeys(): void {
     for (const knocker of this.knocks.all) this.#onKnock(knocker);
+  }
+
+  #tellOfIntruders(): void {
+    const { people, tell } = this.#options;
+    const names = this.#intruders.map(({ userKey }) => people.nameOf(userKey)).join(", ");
+    const why = `Nothing is sent here: this is a room of two, and ${names} has its keys too.`;
+    tell(this.keys.room, { what: "failed", why });
   }
 
   /** The keys are gone: the group has ended, or we were taken out of it. */
@@ -475,7 +515,8 @@ export class SealedRoom {
   #explain(cause: unknown): void {
     const { tell, onFault } = this.#options;
     if (cause instanceof CutShort || cause instanceof Refused && cause.code === "offline") return;
-    const isForPeople = cause instanceof GroupError || cause instanceof Refused;
+    const isForPeople = cause instanceof GroupError || cause instanceof Refused ||
+      cause instanceof ProtocolError; // A server that lies is no reason to end.
     if (isForPeople) tell(this.keys.room, { what: "failed", why: cause.message });
     else onFault(cause);
   }

@@ -71,6 +71,7 @@ export interface KeptInvitation {
   readonly secret: Uint8Array;
   /** The user key of who made it. */
   readonly inviter: Uint8Array;
+  /** Of the group that they have shown to be theirs; 0 as long as there is none. */
   readonly generation: number;
 }
 

@@ -567,8 +567,8 @@ export class SealedMember {
         if (happening.what === "in") this.#link = undefined;
         const isBad = happening.what === "bad_commit" && !mayBreak();
         return world.check(
-          !isBad,
-          () => `${this.name} met a bad commit: ${JSON.stringify(happening)}`,
+          !isBad && happening.what !== "forked",
+          () => `${this.name} met a bad commit, or another log: ${JSON.stringify(happening)}`,
         );
       }
       case "changed_key":
