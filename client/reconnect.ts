@@ -448,8 +448,10 @@ export class Client {
     const { roomKey } = this.#options;
     if (!sealed || roomKey?.room !== name) return;
     const { secret, inviter } = roomKey;
-    const kept = this.#profile!.invitations().find(({ room }) => equal(room, id));
-    if (kept && equal(kept.secret, secret) && equal(kept.inviter, inviter)) return;
+    const isKept = this.#profile!.invitations().some((kept) =>
+      equal(kept.room, id) && equal(kept.secret, secret) && equal(kept.inviter, inviter)
+    );
+    if (isKept) return; // What is known of it stays known.
     this.#profile!.keepInvitation({ room: id, secret, inviter, generation: 0 });
   }
 
@@ -519,11 +521,12 @@ export class Client {
   #giveUp(room: Uint8Array, name: string, reason: string): void {
     const { dropped, isOwed } = this.#outbox.drop(room);
     const messageIds = dropped.map(({ core }) => messageIdOf(core));
-    this.#profile!.leave(room, messageIds);
     const text = `You are no longer in ${name}.`;
+    // Told first: better twice than never, should this process end in between.
     for (const messageId of messageIds) {
       this.#options.onEvent({ kind: "undelivered", room, messageId, text });
     }
+    this.#profile!.leave(room, messageIds);
     this.#options.onEvent({ kind: "removed", room, name, reason });
     if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
@@ -607,6 +610,10 @@ export class Client {
     const message = this.#outbox.find(messageId);
     if (!message) return;
     const room = this.#rooms.find(message.room);
+    // What stands there was read, and is not this.
+    if (room?.cursor && room.oldest && seq >= room.oldest.seq && seq <= room.cursor.seq) {
+      throw new ProtocolError("broken_log", "The server says that it has what is not in the log.");
+    }
     // What was said in a sealed room is needed until its entry comes: we cannot open that.
     if (room?.info.sealed && seq > (room.cursor?.seq ?? 0)) return;
     this.#profile!.settle([messageId]);
@@ -636,9 +643,9 @@ export class Client {
       return this.#options.onEvent({ kind: "delayed", reason: text });
     }
     const isOwed = this.#outbox.isOwed(messageId);
+    this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
     this.#profile!.settle([messageId]);
     this.#outbox.settle(messageId);
-    this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
     if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
 

@@ -188,7 +188,8 @@ export class Group {
       () =>
         openWelcome(message, own, suite, checks, (info, tree) => {
           signer = info.signer;
-          checkExpected(standingOf(info.groupContext, tree), info.groupContext, expected);
+          const standing = standingOf(info.groupContext, tree);
+          checkExpected(standing, info.groupContext, expected, info.signer);
         }),
     );
     forgetKeyPackage(own);
@@ -217,7 +218,7 @@ export class Group {
     const checks = new CredentialChecks();
     const tree = await foreign("The group info", () => checkGroupInfo(info, suite, checks));
     const standing = foreignNow("The group info", () => standingOf(info.groupContext, tree));
-    checkExpected(standing, info.groupContext, expected);
+    checkExpected(standing, info.groupContext, expected, info.signer);
     const entry = await prepareEntry(identity, standing, info.groupContext, invitation);
     const { leaf, former, authenticatedData } = entry;
     const newcomers = [readLeaf(leaf)];

@@ -1,6 +1,6 @@
 /**
  * Every bound of the protocol, its unit in its name. What an operator may change is a default here
- * and a setting in `server/config.ts`; the rest is part of the wire format.
+ * and a setting in `server/config.ts`. Lengths and counts of what is sent are part of the wire format.
  *
  * @module
  */
@@ -304,6 +304,8 @@ export const sealedTextBytesMax = 48 * KiB;
 export const knocksMax = 256;
 /** Those who have left a sealed room that a client remembers. */
 export const departedMax = 4096;
+/** Entries of a sealed room's log of which a client remembers where the chain stood. */
+export const trailMax = 4096;
 /** How long who asks to be let in waits for a member, before coming in by themselves. */
 export const knockWaitMs = 2_000;
 /** Of those who come in by themselves each waits so much longer than who knocked before … */
@@ -320,6 +322,8 @@ export const sealRetryMs = 500;
 export const sealRetryMsMax = 30_000;
 /** Whoever said something that cannot be sealed is told so after this. */
 export const heldUpMs = 3_000;
+/** Whoever has no keys of a sealed room after so long is told. */
+export const arrivalSlowMs = 20_000;
 /** How long to wait before coming in is tried again, where others were faster. */
 export const arrivalRetryMs = 200;
 /** Key packages that a client leaves with the server, and how few there may be before it leaves more. */

@@ -6,7 +6,10 @@
 
 /** What a carrier (TCP, later WebSocket) gives the cores; a test gives one in memory. */
 export interface Link {
-  /** Where it leads, for people: `127.0.0.1:54321`. */
+  /**
+   * Where it leads: `127.0.0.1:54321`. MUST be the peer's own address, not that of a proxy between: bans
+   * and budgets go by it, and who comes from loopback counts as invited.
+   */
   readonly remote: string;
   /** Bytes read into `into`, or null at the end. MUST NOT be called while a read is under way. */
   read(into: Uint8Array): Promise<number | null>;

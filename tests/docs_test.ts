@@ -43,7 +43,38 @@ Deno.test("every module is found in the table of docs/ARCHITECTURE.md, and nothi
   assertEquals(all.filter((module) => !isFound(module)), []);
   const ours = places.filter((place) => folders.includes(place.split("/")[0]!));
   assertEquals(ours.filter((place) => !all.some((module) => holds(place, module))), []);
+  assertEquals(places.filter((place, at) => places.indexOf(place) < at), [], "listed twice");
 });
+
+Deno.test("what the documents link to and name is there", async () => {
+  const missing: string[] = [];
+  const mustExist = async (path: string, document: string) => {
+    if (!await Deno.stat(`${root}/${path}`).catch(() => undefined)) {
+      missing.push(`${document}: ${path}`);
+    }
+  };
+  for (const document of await documents()) {
+    const text = await Deno.readTextFile(`${root}/${document}`);
+    const folder = document.slice(0, document.lastIndexOf("/") + 1);
+    for (const [, target = ""] of text.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)) {
+      await mustExist(folder + target, document);
+    }
+    const named = /`((?:protocol|crypto|server|client|cli|tests|bench|docs)\/[\w/]+\.(?:ts|md))`/g;
+    for (const [, path = ""] of text.matchAll(named)) await mustExist(path, document);
+  }
+  assertEquals(missing, []);
+});
+
+/** All that is written for people, from the project's folder. */
+async function documents(): Promise<string[]> {
+  const found: string[] = [];
+  for (const folder of ["", "docs/", "docs/adr/", "protocol/"]) {
+    for await (const { name } of Deno.readDir(`${root}/${folder}`)) {
+      if (name.endsWith(".md")) found.push(folder + name);
+    }
+  }
+  return found.sort();
+}
 
 Deno.test("every promise of docs/PROMISES.md names its tests, and they are there", async () => {
   const text = await Deno.readTextFile(`${root}/docs/PROMISES.md`);

@@ -20,6 +20,7 @@ import { answerRows, type LinkOf } from "./answers.ts";
 import { kindText } from "./prompt.ts";
 import type { RoomView } from "./room_views.ts";
 import { Hint, type Scene } from "./scene.ts";
+import { unconfirmedText } from "./sealed_text.ts";
 
 /** Goes into the room of two, and says something there. */
 export async function message(scene: Scene, name: string, text: string | undefined): Promise<void> {
@@ -50,6 +51,7 @@ export async function tellRoom({ client, notice }: Scene, { name, room }: RoomVi
     notice(`Waiting to be let in: ${keys.waiting.join(", ")}. /admit WHO lets somebody in.`);
   }
   notice(`Keys ${keys.generation}.${keys.epoch}; all members see the same code: ${keys.code}`);
+  if (!keys.isConfirmed) notice(unconfirmedText);
 }
 
 /** Sixty digits to compare, and what came of it. */

@@ -6,6 +6,11 @@
 
 import type { KeysHappening } from "../sealed/happenings.ts";
 
+/** The tree of a group is public: the server could have made up one with the inviter in it. */
+export const unconfirmedText =
+  "Who invited you has not confirmed yet that this is the right room, by saying something: until then " +
+  "compare the code that /room shows with them before you say anything secret.";
+
 /**
  * Undefined where it need not be told.
  *
@@ -18,13 +23,21 @@ export function happeningText(
   if (isDirect && (happening.what === "in" || happening.what === "waiting")) return undefined;
   switch (happening.what) {
     case "in":
-      return happening.isNew
-        ? undefined
-        : "you have the keys: what is said from now on is yours to read.";
+      if (happening.isNew) return undefined;
+      return "you have the keys: what is said from now on is yours to read." +
+        (happening.isConfirmed ? "" : ` ${unconfirmedText}`);
+    case "older":
+      return "WARNING: the server has gone back to keys that are older than those you had, from a backup " +
+        "or to deceive you. Who was taken out since may read what you say: look at /room.";
+    case "confirmed":
+      return `${happening.by}, who invited you, is here: this is the right room.`;
     case "waiting":
       return happening.isInvited
         ? "your invitation is no longer good. A moderator can let you in: /admit and your name."
         : "you have asked to be let in. A moderator can do so: /admit and your name.";
+    case "slow":
+      return "you do not have the keys yet: nobody has let you in, or the server keeps it back. " +
+        "It is tried on; nothing that you say is sent before.";
     case "out":
       return `${happening.by} has taken you out: what is said from now on cannot be read here.`;
     case "knock":
@@ -40,6 +53,9 @@ export function happeningText(
       return happening.count === 1
         ? "one message was said before you had the keys, and cannot be read."
         : `${happening.count} messages were said before you had the keys, and cannot be read.`;
+    case "forked":
+      return `WARNING: the server has told ${happening.by} another story of this room than you: ` +
+        `something was left out, added or moved. Do not trust it; ask ${happening.by}.`;
     case "failed":
       return happening.why;
   }

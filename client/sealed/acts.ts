@@ -170,6 +170,8 @@ export interface KeysReport {
   readonly generation: number;
   readonly epoch: number;
   readonly code: string;
+  /** See `isConfirmed` in room_keys.ts. */
+  readonly isConfirmed: boolean;
 }
 
 /** See above; undefined without keys. */
@@ -188,5 +190,6 @@ export async function report(client: Client, room: SealedRoom): Promise<KeysRepo
     generation: group.generation,
     epoch: group.epoch,
     code: await group.code(),
+    isConfirmed: room.keys.isConfirmed,
   };
 }

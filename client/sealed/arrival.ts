@@ -58,9 +58,9 @@ export class Arrival {
 
   /** @param isGone whether the session has ended */
   async arrive(server: Server, info: RoomInfo, isGone: () => boolean): Promise<void> {
-    const { keys, profile, tell, clock, random } = this.#options;
+    const { keys, tell, clock, random } = this.#options;
+    const { invitation } = keys;
     const isDone = () => keys.group !== undefined || isGone();
-    const invitation = profile.invitations().find(({ room }) => equal(room, keys.room));
     /** In which generation we have asked to be let in. */
     let asked: number | undefined;
     let waitMs = knockAgainMs;
@@ -123,15 +123,16 @@ export class Arrival {
     const { identity, groups, serverKey, keys, proposals, clock } = this.#options;
     const groupInfo = await this.#download(server, groupInfoHash);
     if (!groupInfo) return "lost"; // Another commit has come since, and brought its own.
-    const expected = {
-      room: keys.room,
-      server: serverKey,
-      ...(invitation && { inviter: invitation.inviter }),
-    };
     try {
       const { secret } = invitation ?? {};
       const timeMs = clock.now();
-      const staged = await groups.enter(identity, groupInfo, expected, timeMs, secret);
+      const staged = await groups.enter(
+        identity,
+        groupInfo,
+        keys.expected(serverKey),
+        timeMs,
+        secret,
+      );
       const { generation, epoch } = staged.group;
       return await proposals.propose(staged, {
         made: { generation, epoch: epoch - 1 },
@@ -140,7 +141,7 @@ export class Arrival {
       });
     } catch (cause) {
       if (!(cause instanceof GroupError)) throw cause;
-      if (invitation && cause.reason !== "policy") {
+      if (cause.reason !== "policy") {
         this.#options.tell({ what: "failed", why: cause.message });
       }
       return "closed";

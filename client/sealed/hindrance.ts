@@ -11,7 +11,9 @@ export type Hindrance =
   /** We are not in the group. */
   | { readonly what: "no_keys" }
   /** A member of it has another key than before, and was not accepted. */
-  | { readonly what: "doubtful"; readonly name: string };
+  | { readonly what: "doubtful"; readonly name: string }
+  /** Somebody is in a room of two, and neither of them. */
+  | { readonly what: "intruder"; readonly name: string };
 
 /** Only the process that keeps a room's keys uses them. */
 export const keysElsewhere = "Another process of yours has this room's keys. Read and write there.";
@@ -26,6 +28,9 @@ export function hindranceText(
     const { name: who } = hindrance;
     return `${who} in ${name} has another key than before. Compare it, in a client on a terminal: ` +
       `/verify ${who}, then /verify ${who} ok.`;
+  }
+  if (hindrance.what === "intruder") {
+    return `${name} is a room of two, and ${hindrance.name} has its keys too. /part leaves it.`;
   }
   return direct
     ? `You do not have the keys of ${name}. They come by themselves when the other one is here.`

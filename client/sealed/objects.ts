@@ -13,7 +13,7 @@ import type { Server } from "./server.ts";
 
 /** Hands an object to the server; its hash. */
 export async function upload(
-  server: Server,
+  server: Pick<Server, "command">,
   room: Uint8Array,
   object: Uint8Array,
 ): Promise<Uint8Array> {
@@ -31,7 +31,7 @@ export async function upload(
  * @throws {ProtocolError} bad_message, when the server gives another one or none
  */
 export async function download(
-  server: Server,
+  server: Pick<Server, "command">,
   room: Uint8Array,
   hash: Uint8Array,
 ): Promise<Uint8Array> {
@@ -40,8 +40,10 @@ export async function download(
   let at = 0;
   do {
     const piece = await server.command("download", { hash, at }, room);
-    bytes = piece.bytes;
-    if (bytes > objectBytesMax || piece.data.length === 0) throw wrongObject();
+    if (at === 0) bytes = piece.bytes;
+    // As much as there can be in each: else it could go on for ever.
+    const isWhole = piece.data.length === Math.min(objectChunkBytesMax, bytes - at);
+    if (bytes !== piece.bytes || bytes > objectBytesMax || !isWhole) throw wrongObject();
     pieces.push(piece.data);
     at += piece.data.length;
   } while (at < bytes);

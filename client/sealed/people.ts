@@ -14,6 +14,8 @@ export class People {
   readonly #byName: Map<string, KeptPerson>;
   /** By user key: names as they are written. */
   readonly #names = new Map<string, string>();
+  /** Keys that came for a name that had another, and were not accepted, whatever they are called now. */
+  readonly #doubted = new Set<string>();
   readonly #onChanged: (name: string) => void;
 
   /** @param onChanged told once for each key that is another than before */
@@ -21,7 +23,10 @@ export class People {
     this.#profile = profile;
     this.#onChanged = onChanged;
     this.#byName = new Map(profile.people().map((person) => [keyOf(person.name), person]));
-    for (const { name, userKey } of this.#byName.values()) this.#names.set(mapKey(userKey), name);
+    for (const { name, userKey, changedTo } of this.#byName.values()) {
+      this.#names.set(mapKey(userKey), name);
+      if (changedTo) this.#doubt(name, changedTo);
+    }
   }
 
   /** The server says that this key is this name's. */
@@ -31,6 +36,7 @@ export class People {
     if (!known) return this.#keep({ name, userKey, isVerified: false });
     if (equal(known.userKey, userKey)) return;
     if (known.changedTo && equal(known.changedTo, userKey)) return;
+    this.#doubt(name, userKey);
     this.#keep({ ...known, changedTo: userKey });
     this.#onChanged(name);
   }
@@ -56,18 +62,23 @@ export class People {
     return known !== undefined && keyOf(known) === keyOf(name);
   }
 
-  /** Whether this key has come for a name that had another one, and was not accepted. */
+  /** Whether this key has come for a name that has another one, and was not accepted. */
   isDoubtful(userKey: Uint8Array): boolean {
-    const person = this.named(this.#names.get(mapKey(userKey)) ?? "");
-    return person?.changedTo !== undefined && equal(person.changedTo, userKey);
+    return this.#doubted.has(mapKey(userKey));
   }
 
   /** The key that goes with a name now is the right one: it was compared. */
   accept(name: string): void {
     const person = this.named(name);
     if (!person) return;
-    const { changedTo: _, ...kept } = person;
-    this.#keep({ ...kept, userKey: person.changedTo ?? person.userKey, isVerified: true });
+    const { changedTo, ...kept } = person;
+    if (changedTo) this.#doubted.delete(mapKey(changedTo));
+    this.#keep({ ...kept, userKey: changedTo ?? person.userKey, isVerified: true });
+  }
+
+  #doubt(name: string, userKey: Uint8Array): void {
+    this.#names.set(mapKey(userKey), name);
+    this.#doubted.add(mapKey(userKey));
   }
 
   #keep(person: KeptPerson): void {

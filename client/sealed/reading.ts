@@ -4,15 +4,23 @@
  * @module
  */
 
-import { type Applied, type Group, GroupError } from "../../crypto/group.ts";
+import { type Applied, type Group, GroupError, type GroupMember } from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
 import { concat, equal } from "../../protocol/bytes.ts";
 import { decodeCommit } from "../../protocol/commit.ts";
-import { chainEntry, Content, decodeCore, encodeCore, Proof } from "../../protocol/entry.ts";
+import {
+  chainEntry,
+  Content,
+  decodeCore,
+  encodeCore,
+  type Epoch,
+  Proof,
+} from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
+import { sha256 } from "../../protocol/hash.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import type { CheckedEntry } from "../room_log.ts";
-import type { KeptInvitation, Profile } from "../store/store.ts";
+import type { Profile } from "../store/store.ts";
 import type { Groups } from "./groups.ts";
 import type { KeysHappening } from "./happenings.ts";
 import type { Knocks } from "./knocks.ts";
@@ -21,6 +29,7 @@ import type { People } from "./people.ts";
 import type { Proposals } from "./proposals.ts";
 import type { RoomKeys } from "./room_keys.ts";
 import type { Server } from "./server.ts";
+import { decodeSaid } from "./trail.ts";
 
 /** What reading takes from outside. */
 export interface ReadingOptions {
@@ -58,6 +67,7 @@ export const beginning = Uint8Array.of(0);
 
 /** Text that stands for what cannot be opened. */
 const unopened = "[this message cannot be opened]";
+const astray = "[this was said in another log than this one: the server tells two]";
 const notKept = "[you said this; its text is not kept here]";
 
 /** MUST be given every entry once, in order; MUST show nothing that its author's device did not seal. */
@@ -65,6 +75,8 @@ export class Reading {
   readonly #options: ReadingOptions;
   readonly #deviceId: Uint8Array;
   #unreadable = 0;
+  /** Somebody was told another log, and our user knows. */
+  #isForked = false;
   /** Key packages that have let us in, where that is not kept yet. */
   #used: Uint8Array[] = [];
 
@@ -82,14 +94,20 @@ export class Reading {
     let failure: unknown;
     this.#unreadable = 0;
     for (const entry of checked) {
+      const end = { seq: entry.seq, hash: chainEntry(entry.previous, entry) };
       try {
-        const opened = await keys.inTurn(() => this.#readOne(entry));
+        const opened = await keys.inTurn(async () => {
+          keys.trail.begin({ seq: entry.seq - 1, hash: entry.previous });
+          const opened = await this.#readOne(entry);
+          keys.trail.add(end);
+          return opened;
+        });
         if (opened) entries.push(opened);
       } catch (cause) {
         failure = cause;
         break;
       }
-      cursor = { seq: entry.seq, hash: chainEntry(entry.previous, entry) };
+      cursor = end;
       if (entry.core.content !== Content.commit) continue;
       const state = keys.save();
       if (state) kept = { state, cursor };
@@ -171,6 +189,7 @@ export class Reading {
       keys.leave();
       return tell({ what: "out", by: nameOf(applied.by) });
     }
+    this.#heard(applied.by);
     keys.noteAdded(applied.added);
     knocks.settle(applied.added);
     const added = applied.added.map(nameOf);
@@ -186,19 +205,17 @@ export class Reading {
     const line = server();
     if (!line) throw new ProtocolError("shutting_down");
     const { room } = keys;
+    const author = entry.author!.keys!.user;
     const { hash } = await line.command("welcome", { commit: entry.core.messageId }, room);
     if (!hash) return;
     const welcome = await download(line, room, hash);
-    const invitation = this.#invitation();
-    // Who comes by a link for the first time knows of the room nothing else than who is in it.
-    const inviter = invitation?.generation === 0 ? invitation.inviter : entry.author!.keys!.user;
-    const expected = { room, server: serverKey, inviter };
+    const expected = { inviter: author, ...keys.expected(serverKey) };
     for (const { ref, saved } of profile.keyPackages()) {
       try {
         const group = await groups.join(identity, saved, welcome, expected);
         if (group.generation !== entry.core.epoch!.generation) continue;
         this.#used.push(ref);
-        return this.#enter(group, true);
+        return this.#enter(group, true, group.vouchedBy);
       } catch (cause) {
         if (!(cause instanceof GroupError)) throw cause;
         if (cause.reason === "stranger") tell({ what: "failed", why: cause.message });
@@ -224,19 +241,33 @@ export class Reading {
     onNewGeneration();
   }
 
-  #enter(group: Group, isNew: boolean): void {
-    const { keys, knocks, profile, tell } = this.#options;
-    const invitation = isNew ? this.#invitation() : undefined;
-    if (invitation) profile.keepInvitation({ ...invitation, generation: group.generation });
+  /** @param voucher who has let us in, unless we have come in by ourselves */
+  #enter(group: Group, isNew: boolean, voucher?: GroupMember): void {
+    const { keys, knocks, tell } = this.#options;
     keys.enter(group, { isNew });
     knocks.settle(group.members);
-    if (isNew) tell({ what: "in", isNew: group.members.length === 1 });
+    if (voucher) this.#confirm(voucher);
+    const { isConfirmed } = keys;
+    if (isNew) tell({ what: "in", isNew: group.members.length === 1, isConfirmed });
+    if (keys.reached && isBefore(group, keys.reached)) tell({ what: "older" });
+    keys.reached = undefined;
   }
 
-  /** By which we have come, or want to come. */
-  #invitation(): KeptInvitation | undefined {
+  /** Somebody has shown that they are in the group; whether that makes certain that it is the right one. */
+  #confirm({ userKey }: Pick<GroupMember, "userKey">): boolean {
     const { keys, profile } = this.#options;
-    return profile.invitations().find(({ room }) => equal(room, keys.room));
+    const { invitation, group } = keys;
+    if (!invitation || keys.isConfirmed || !group) return false;
+    if (!equal(sha256(userKey), invitation.inviter)) return false;
+    keys.invitation = { ...invitation, generation: group.generation };
+    profile.keepInvitation(keys.invitation);
+    return true;
+  }
+
+  /** They have done something in the group. */
+  #heard(member: Pick<GroupMember, "userKey">): void {
+    const { tell, people } = this.#options;
+    if (this.#confirm(member)) tell({ what: "confirmed", by: people.nameOf(member.userKey) });
   }
 
   #bad(entry: CheckedEntry, why: string): void {
@@ -258,7 +289,7 @@ export class Reading {
   }
 
   async #open(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
-    const { keys, ownCore } = this.#options;
+    const { keys, people, ownCore } = this.#options;
     const { core, deviceId, isErased } = entry;
     if (isErased) return { ...entry, verified: "unverified" };
     if (equal(deviceId, this.#deviceId)) {
@@ -278,11 +309,24 @@ export class Reading {
       );
       const isAuthor = equal(sender.deviceId, deviceId) && sender.role !== "reader" &&
         entry.author?.keys !== undefined && equal(entry.author.keys.user, sender.userKey);
-      if (isAuthor) return { ...entry, core: withPayload(entry, plaintext), verified: "signed" };
+      if (!isAuthor) return withText(entry, unopened, "failed");
+      people.meet(entry.author!.name, sender.userKey); // The name is the server's word.
+      const { at, payload } = decodeSaid(plaintext);
+      if (keys.trail.contradicts(at)) return this.#astray(entry, sender);
+      this.#heard(sender);
+      return { ...entry, core: withPayload(entry, payload), verified: "signed" };
     } catch (cause) {
-      if (!(cause instanceof GroupError)) throw cause;
+      if (!(cause instanceof GroupError || cause instanceof ProtocolError)) throw cause;
+      return withText(entry, unopened, "failed");
     }
-    return withText(entry, unopened, "failed");
+  }
+
+  /** It was said, but not in this log: what it answers may be something else. Told once. */
+  #astray(entry: CheckedEntry, { userKey }: Pick<GroupMember, "userKey">): CheckedEntry {
+    const { people, tell } = this.#options;
+    if (!this.#isForked) tell({ what: "forked", by: people.nameOf(userKey) });
+    this.#isForked = true;
+    return withText(entry, astray, "failed");
   }
 }
 
@@ -311,6 +355,12 @@ function withText(
     payload: new TextEncoder().encode(text),
   }));
   return { ...entry, core, verified };
+}
+
+/** Whether an epoch does not come after another. */
+function isBefore(one: Epoch, other: Epoch): boolean {
+  return one.generation < other.generation ||
+    one.generation === other.generation && one.epoch <= other.epoch;
 }
 
 /** Whether a commit adds this device; false for what is none. */

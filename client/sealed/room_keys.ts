@@ -4,10 +4,13 @@
  * @module
  */
 
-import type { Group, GroupMember } from "../../crypto/group.ts";
+import type { Expected, Group, GroupMember } from "../../crypto/group.ts";
 import { equal, mapKey } from "../../protocol/bytes.ts";
+import type { Epoch } from "../../protocol/entry.ts";
 import { departedMax } from "../../protocol/limits.ts";
+import type { KeptInvitation } from "../store/store.ts";
 import { encodeState, type KeptState } from "./kept_state.ts";
+import { Trail } from "./trail.ts";
 
 /** MUST let one operation at a time work with the group. */
 export class RoomKeys {
@@ -29,6 +32,17 @@ export class RoomKeys {
   mustRenew = false;
   /** The group of this generation ended by a commit that no honest member can accept. */
   broken: Group | undefined;
+  /**
+   * User keys of those who were in the group that we had last, once we have it no more: they vouch for
+   * the next. A tree is public, and the server could make up a group with all of us in it.
+   */
+  known: readonly Uint8Array[] | undefined;
+  /** How far we had come in the log before the server said that it goes on elsewhere. */
+  reached: Epoch | undefined;
+  /** By which we came, if we did by one. */
+  invitation: KeptInvitation | undefined;
+  /** The log as we were told it. */
+  readonly trail = new Trail();
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: { until: () => boolean; resolve: () => void }[] = [];
 
@@ -87,6 +101,7 @@ export class RoomKeys {
 
   /** We are in no group any more. */
   leave(): void {
+    this.known = this.group?.members.map(({ userKey }) => userKey) ?? this.known;
     this.group = undefined;
     this.mustRenew = false;
   }
@@ -104,6 +119,18 @@ export class RoomKeys {
     if (!group || !this.lastCommit) return undefined;
     const { lastCommit, departed, before } = this;
     return encodeState({ lastCommit, departed, before, group: group.save() });
+  }
+
+  /** Whether it is certain that this is the group of who invited us. */
+  get isConfirmed(): boolean {
+    return this.invitation?.generation !== 0;
+  }
+
+  /** Which group we may come into. */
+  expected(server: Uint8Array): Expected {
+    const { room, known, invitation } = this;
+    if (known) return { room, server, vouchers: known };
+    return { room, server, ...(invitation && { inviter: invitation.inviter }) };
   }
 
   /** Leaves in the tree whose users have left the room. */

@@ -25,9 +25,10 @@ import {
   messageIdOf,
   Proof,
 } from "../../protocol/entry.ts";
-import { CutShort } from "../../protocol/errors.ts";
+import { CutShort, ProtocolError } from "../../protocol/errors.ts";
 import {
   admitWaitMs,
+  arrivalSlowMs,
   heldUpMs,
   knockWaitMs,
   sealRetryMs,
@@ -48,6 +49,7 @@ import { Proposals } from "./proposals.ts";
 import { type Read, Reading, sealingContext } from "./reading.ts";
 import { RoomKeys } from "./room_keys.ts";
 import type { Server } from "./server.ts";
+import { encodeSaid } from "./trail.ts";
 
 /** What a sealed room takes from outside. */
 export interface SealedRoomOptions {
@@ -110,6 +112,7 @@ export class SealedRoom {
     this.#options = options;
     this.#deviceId = deviceIdOf(identity.device.publicKey);
     this.keys = new RoomKeys(info.id);
+    this.keys.invitation = profile.invitations().find(({ room }) => equal(room, info.id));
     this.knocks = new Knocks(groups, (knocker) => this.#onKnock(knocker));
     const shared = {
       ...options,
@@ -148,6 +151,7 @@ export class SealedRoom {
       this.#isClean = isClean;
       this.keys.mustRenew = !isClean;
       this.#resumeAt = cursor;
+      this.keys.trail.begin(cursor);
     }
     if (staged) await this.#proposals.restore(staged);
   }
@@ -178,6 +182,7 @@ export class SealedRoom {
     if (read.cursor) this.#resumeAt = undefined;
     if (before && !this.keys.group) this.#lost();
     if (this.keys.group && this.keys.group !== before) this.#haveKeys();
+    if (read.kept && this.#intruders.length > 0) this.#tellOfIntruders();
     return read;
   }
 
@@ -225,10 +230,16 @@ export class SealedRoom {
     }
   }
 
-  /** The log goes on elsewhere: keys that follow it are not to be had from it. */
+  /**
+   * The log goes on elsewhere: keys that follow it are not to be had from it. Those that we had stay kept
+   * until there are others: from them we know who may vouch for those.
+   */
   reset(): void {
+    const { group } = this.keys;
+    if (group) this.keys.reached = { generation: group.generation, epoch: group.epoch };
     this.keys.leave();
-    this.#options.profile.dropGroup(this.keys.room);
+    this.#sealed.clear(); // With keys of a log that is not there.
+    this.#options.profile.stage(this.keys.room, undefined);
     this.#arrive();
   }
 
@@ -372,8 +383,20 @@ export class SealedRoom {
   get #hindrance(): Hindrance | undefined {
     const { people } = this.#options;
     if (!this.keys.group) return { what: "no_keys" };
-    const member = this.keys.group.members.find(({ userKey }) => people.isDoubtful(userKey));
-    return member && { what: "doubtful", name: people.nameOf(member.userKey) };
+    const [doubtful] = this.keys.group.members.filter(({ userKey }) => people.isDoubtful(userKey));
+    if (doubtful) return { what: "doubtful", name: people.nameOf(doubtful.userKey) };
+    const [intruder] = this.#intruders;
+    return intruder && { what: "intruder", name: people.nameOf(intruder.userKey) };
+  }
+
+  /** Who is in a room of two, and neither of them. */
+  get #intruders(): GroupMember[] {
+    const { info, keys: { group } } = this;
+    if (!info.direct || !group) return [];
+    const other = this.#options.people.named(info.name.replace(/^@/, ""))?.userKey;
+    return group.members.filter(({ userKey }) =>
+      !equal(userKey, group.own.userKey) && !(other && equal(userKey, other))
+    );
   }
 
   /** Begins an epoch where this one must not be used; false where others were faster. */
@@ -407,7 +430,8 @@ export class SealedRoom {
     };
     const context = sealingContext(this.keys.room, this.#deviceId, encodeCoreHead(draft));
     this.#isSealing = true;
-    const sealed = await group.seal(payload, context).finally(() => this.#isSealing = false);
+    const said = encodeSaid(this.keys.trail.end!, payload);
+    const sealed = await group.seal(said, context).finally(() => this.#isSealing = false);
     return encodeCore({ ...draft, payload: sealed });
   }
 
@@ -421,12 +445,17 @@ export class SealedRoom {
 
   /** Gets the keys, in the background, unless there are some. */
   #arrive(): void {
+    const { profile, clock, tell } = this.#options;
     const server = this.#server;
     if (!server || this.#arriving === server || this.keys.group || this.keys.broken) return;
-    if (!this.#options.profile.isKept) {
-      return this.#options.tell(this.keys.room, { what: "failed", why: keysElsewhere });
+    if (!profile.isKept) {
+      return tell(this.keys.room, { what: "failed", why: keysElsewhere });
     }
     const isGone = () => this.#server !== server;
+    const isWaiting = () => this.#arriving === server && !this.keys.group && !isGone();
+    clock.timer(arrivalSlowMs, () => { // Whatever keeps us out: nobody should wait without knowing.
+      if (isWaiting()) tell(this.keys.room, { what: "slow" });
+    });
     this.#arriving = server;
     this.#arrival.arrive(server, this.info, isGone).catch((cause) => this.#explain(cause))
       .finally(() => {
@@ -437,6 +466,13 @@ export class SealedRoom {
   #haveKeys(): void {
     for (const knocker of this.knocks.all) this.#onKnock(knocker);
     this.meetMembers().catch((cause) => this.#explain(cause));
+  }
+
+  #tellOfIntruders(): void {
+    const { people, tell } = this.#options;
+    const names = this.#intruders.map(({ userKey }) => people.nameOf(userKey)).join(", ");
+    const why = `Nothing is sent here: this is a room of two, and ${names} has its keys too.`;
+    tell(this.keys.room, { what: "failed", why });
   }
 
   /** The keys are gone: the group has ended, or we were taken out of it. */
@@ -537,7 +573,8 @@ export class SealedRoom {
   #explain(cause: unknown): void {
     const { tell, onFault } = this.#options;
     if (cause instanceof CutShort || cause instanceof Refused && cause.code === "offline") return;
-    const isForPeople = cause instanceof GroupError || cause instanceof Refused;
+    const isForPeople = cause instanceof GroupError || cause instanceof Refused ||
+      cause instanceof ProtocolError; // A server that lies is no reason to end.
     if (isForPeople) tell(this.keys.room, { what: "failed", why: cause.message });
     else onFault(cause);
   }

@@ -71,7 +71,7 @@ export interface KeptInvitation {
   readonly secret: Uint8Array;
   /** SHA-256 of the user key of who made it. */
   readonly inviter: Uint8Array;
-  /** In which it has let us in; 0 while it has not. */
+  /** Of the group that they have shown to be theirs; 0 as long as there is none. */
   readonly generation: number;
 }
 

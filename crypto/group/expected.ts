@@ -17,20 +17,26 @@ export interface Expected {
   readonly server: Uint8Array;
   /** A user key, or its SHA-256, that must be in the tree. */
   readonly inviter?: Uint8Array;
+  /** User keys, of whom one must have signed what lets us in: others' leaves anybody can copy. */
+  readonly vouchers?: readonly Uint8Array[];
   readonly generation?: number;
 }
 
 /** Which epoch of which group something is of. */
 export type About = Pick<GroupContext, "groupId" | "epoch">;
 
-/** @throws {GroupError} stranger, when it is another group */
+/**
+ * @param signer the leaf of who signed what lets us in
+ * @throws {GroupError} stranger, when it is another group
+ */
 export function checkExpected(
   { members, rules }: Standing,
   { groupId }: Pick<GroupContext, "groupId">,
   expected: Expected,
+  signer: number,
 ): void {
   const { room, generation } = readGroupId(groupId);
-  const { inviter } = expected;
+  const { inviter, vouchers } = expected;
   if (
     !isSame(room, expected.room) || generation !== (expected.generation ?? generation)
   ) throw new GroupError("stranger", "This is the group of another room.");
@@ -41,6 +47,10 @@ export function checkExpected(
     isSame(userKey, inviter) || isSame(sha256(userKey), inviter);
   if (inviter && !members.some(isInviter)) {
     throw new GroupError("stranger", "Who invited us is not in this group.");
+  }
+  const voucher = members.find(({ leaf }) => leaf === signer);
+  if (vouchers && !vouchers.some((key) => voucher && isSame(key, voucher.userKey))) {
+    throw new GroupError("stranger", "Nobody whom we know vouches for this group.");
   }
 }
 

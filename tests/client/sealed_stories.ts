@@ -6,13 +6,12 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { ClientRoom } from "../../client/events.ts";
 import { Refused } from "../../client/handshake.ts";
 import { direct, giveRole, invite, report, revoke, takeOut } from "../../client/sealed/acts.ts";
 import { decodeRoomKey } from "../../client/sealed/room_key.ts";
-import type { SealedRoom } from "../../client/sealed/sealed_room.ts";
 import { forgetful } from "../../client/store/store.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
+import { comeIn, make } from "../fixtures/sealed_user.ts";
 import { type Place, User } from "../fixtures/user.ts";
 
 /** What the server has to allow. */
@@ -23,33 +22,6 @@ export type Story = (server: Place) => Promise<void>;
 
 /** By name. */
 export const stories = new Map<string, Story>();
-
-/** Makes a sealed room, and has its keys. */
-async function make(user: User, name = "team"): Promise<{ room: ClientRoom; sealed: SealedRoom }> {
-  const { room } = await user.client.join(name);
-  const sealed = user.client.sealedRoom(room.id)!;
-  await sealed.keys.until(() => sealed.keys.group !== undefined);
-  return { room, sealed };
-}
-
-/** Comes in by an invitation that somebody makes. */
-async function comeIn(
-  server: Place,
-  name: string,
-  host: User,
-  sealed: SealedRoom,
-  args: Parameters<typeof invite>[2] = {},
-  store = new MemoryClientStore(),
-): Promise<{ user: User; room: ClientRoom; sealed: SealedRoom }> {
-  const made = await invite(host.client, sealed, args);
-  const roomKey = { room: sealed.info.name, ...decodeRoomKey(made.key) };
-  const login = { name, identity: await store.identity(name), invitation: made.invitation };
-  const user = await User.enter(server, name, store, { roomKey, login });
-  const room = user.room(sealed.info.name);
-  const own = user.client.sealedRoom(room.id)!;
-  await user.until(`${name} to have the keys`, () => own.keys.group !== undefined);
-  return { user, room, sealed: own };
-}
 
 stories.set("what is said in a sealed room is read by its members", async (server) => {
   await using alice = await User.enter(server, "Alice");

@@ -222,8 +222,10 @@ Deno.test("a welcome opens to the device that it is for, once the group is the e
   await refused(() => join({ server: new Uint8Array(32) }), "stranger");
   await refused(() => join({ generation: 2 }), "stranger");
   await refused(() => join({ inviter: carols.user.publicKey }), "stranger");
+  await refused(() => join({ vouchers: [bobs.user.publicKey, carols.user.publicKey] }), "stranger");
   const inviter = sha256(owner.user.publicKey);
-  assertEquals((await join({ inviter, generation: 1 })).members.length, 2);
+  const vouchers = [bobs.user.publicKey, owner.user.publicKey];
+  assertEquals((await join({ inviter, generation: 1, vouchers })).members.length, 2);
 });
 
 Deno.test("a group info is taken from who is in its tree, and whole", async () => {
@@ -242,6 +244,7 @@ Deno.test("a group info is taken from who is in its tree, and whole", async () =
   await refused(() => enter(info, { room: new Uint8Array(16) }), "stranger");
   await refused(() => enter(info, { server: new Uint8Array(32) }), "stranger");
   await refused(() => enter(info, { inviter: guest.user.publicKey }), "stranger");
+  await refused(() => enter(info, { vouchers: [guest.user.publicKey] }), "stranger");
   await refused(() => enter(info), "policy");
   await refused(() => enter({ ...info, signer: 7 }), "invalid");
   await refused(() => enter({ ...info, signer: 1 }), "invalid");

@@ -33,6 +33,7 @@ import {
 } from "../../protocol/entry.ts";
 import { frame } from "../../protocol/framer.ts";
 import {
+  type Batch,
   type Cursor,
   decodeMessages,
   encodeBatch,
@@ -176,17 +177,25 @@ export class Liaison {
     const firstSeq = cursor.seq + 1 + (lies.gap ?? 0);
     const [entry] = decodeRows(rows, firstSeq, 1000);
     const hash = chainEntry(lies.before ?? cursor.hash, entry!);
-    const seq = new Uint8Array(8);
-    writeU64(seq, 0, firstSeq);
-    const head = await sign(lies.signer ?? identity, lies.label ?? label.head, [
-      lies.room ?? room,
-      seq,
-      hash,
-    ]);
+    const batch = { room, firstSeq, timeMs: 1000, rows, hash };
+    const { signature } = await vouch(lies.signer ?? identity, batch, lies);
     lies.change?.(rows);
     this.cursor = { seq: firstSeq, hash };
-    return encodeBatch({ room, firstSeq, timeMs: 1000, rows, hash, signature: head });
+    return encodeBatch({ ...batch, signature });
   }
+}
+
+/** A batch with its head signed. */
+export async function vouch(
+  signer: SigningKey,
+  batch: Omit<Batch, "type" | "signature">,
+  lies: Pick<Lies, "label" | "room"> = {},
+): Promise<Omit<Batch, "type">> {
+  const { firstSeq, timeMs, rows, hash } = batch;
+  const seq = new Uint8Array(8);
+  writeU64(seq, 0, firstSeq + decodeRows(rows, firstSeq, timeMs).length - 1);
+  const fields = [lies.room ?? batch.room, seq, hash];
+  return { ...batch, signature: await sign(signer, lies.label ?? label.head, fields) };
 }
 
 export interface Lies {

@@ -10,12 +10,14 @@ import { Client } from "../../client/reconnect.ts";
 import type { CheckedEntry, Verified } from "../../client/room_log.ts";
 import { shakeHands } from "../../client/handshake.ts";
 import { systemClock } from "../../cli/clock.ts";
-import { generateIdentity, generateSigningKey } from "../../crypto/identity.ts";
+import type { AeadFactory } from "../../crypto/aes_gcm.ts";
+import { generateIdentity, generateSigningKey, type SigningKey } from "../../crypto/identity.ts";
 import type { Clock } from "../../protocol/clock.ts";
 import { loadConfig } from "../../server/config.ts";
 import type { Rules } from "../../server/door/reception.ts";
 import { Server } from "../../server/server.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
+import type { Store } from "../../server/store/store.ts";
 import { acceptLoop, dialTcp } from "../../cli/tcp.ts";
 import type { Place } from "../fixtures/user.ts";
 import { within } from "../fixtures/within.ts";
@@ -42,14 +44,20 @@ export interface ServeOptions {
   readonly clock?: Clock;
   /** Where connections seem to come from; else from loopback, as they do. */
   readonly remote?: string;
+  /** Who it is; else somebody new. */
+  readonly identity?: SigningKey;
+  readonly store?: Store;
+  readonly aead?: AeadFactory;
 }
 
 /** Starts a server on a free port. Disposing it fails when the server had a fault of its own. */
 export async function serve(
   rules: Partial<Rules> = {},
-  { clock = fastClock(4), remote }: ServeOptions = {},
+  options: ServeOptions = {},
 ): Promise<Served> {
-  const { key: identity } = await generateSigningKey();
+  const { clock = fastClock(4), remote, aead } = options;
+  const { store = new MemoryStore(32 * 1024 * 1024) } = options;
+  const identity = options.identity ?? (await generateSigningKey()).key;
   const invitation = crypto.getRandomValues(new Uint8Array(16));
   const faults: unknown[] = [];
   let connections = 0;
@@ -57,8 +65,9 @@ export async function serve(
   const server = await Server.open({
     rules: { ...defaults, loginTimeoutMs: 60_000, ...rules },
     clock,
-    store: new MemoryStore(32 * 1024 * 1024),
+    store,
     identity,
+    ...(aead && { aead }),
     invitation,
     say(line) {
       connections += line.startsWith("Client connected") ? 1 : -1;

@@ -369,7 +369,9 @@ export class Member {
       this.#tasks.shift();
     } else if (task?.content === Content.deletion) this.#tasks.shift(); // It has no label.
     for (const { room, core } of profile.messages()) {
-      if (!this.#said.has(mapKey(messageIdOf(core)))) this.#remember(room, messageIdOf(core));
+      const said = this.#said.get(mapKey(messageIdOf(core)));
+      if (!said) this.#remember(room, messageIdOf(core));
+      else if (said.fate === "refused") said.fate = "to come"; // It was told, and not yet given up.
     }
     const die = () => this.#life === life && this.crash();
     // A process that ends when it has kept a reset tells nobody; what it shows next is right anyhow.

@@ -27,6 +27,7 @@ import {
   staying,
   withReaders,
 } from "../../../crypto/group/policy.ts";
+import { checkExpected as checkGroup } from "../../../crypto/group/expected.ts";
 import { isSameRules } from "../../../crypto/group/rules.ts";
 import { groupIdOf, isWarranted, warrant as signWarrant } from "../../../crypto/group/warrant.ts";
 import { deviceIdOf, type Identity, importSigningKey } from "../../../crypto/identity.ts";
@@ -61,7 +62,12 @@ export interface Epoch {
 type Thing =
   | { readonly kind: "commit"; readonly commit: Commit }
   | { readonly kind: "info"; readonly epoch: Epoch; readonly signer: number }
-  | { readonly kind: "welcome"; readonly epoch: Epoch; readonly joiners: readonly Joining[] }
+  | {
+    readonly kind: "welcome";
+    readonly epoch: Epoch;
+    readonly signer: number;
+    readonly joiners: readonly Joining[];
+  }
   | { readonly kind: "package"; readonly leaf: Leaf; readonly init: number }
   | { readonly kind: "state"; readonly state: State }
   | {
@@ -313,11 +319,11 @@ export class StandIn {
   ): Promise<StandIn> {
     await pause();
     const { init } = ledger.read("package", saved);
-    const { epoch, joiners } = ledger.read("welcome", welcome);
+    const { epoch, signer, joiners } = ledger.read("welcome", welcome);
     const ours = joiners.find((joiner) => joiner.init === init);
     if (!ours) throw new GroupError("invalid", "The welcome is for somebody else.");
-    checkExpected(epoch, expected);
-    return new StandIn(ledger, pause, fresh(epoch, ours.leaf));
+    checkExpected(epoch, expected, signer);
+    return new StandIn(ledger, pause, fresh(epoch, ours.leaf), signer);
   }
 
   static async enter(
@@ -331,7 +337,7 @@ export class StandIn {
   ): Promise<Staged> {
     await pause();
     const { epoch, signer } = ledger.read("info", groupInfo);
-    checkExpected(epoch, expected);
+    checkExpected(epoch, expected, signer);
     const members = membersOf(epoch);
     const { user, device } = identity;
     const ours = members.filter(({ userKey }) => equal(userKey, user.publicKey));
@@ -581,7 +587,7 @@ function stagedOf(
     commit: ledger.write({ kind: "commit", commit }),
     groupInfo: ledger.write({ kind: "info", epoch: to, signer: author }),
     ...(joiners.length > 0 && {
-      welcome: ledger.write({ kind: "welcome", epoch: to, joiners }),
+      welcome: ledger.write({ kind: "welcome", epoch: to, signer: author, joiners }),
     }),
     group: group as unknown as Group,
   };
@@ -619,15 +625,9 @@ async function toNewcomer(
   return { userKey, deviceKey, ...(invitation && { invitation }), isWarranted: isGood };
 }
 
-function checkExpected({ room, generation, rules, leaves }: Epoch, expected: Expected): void {
-  const { inviter } = expected;
-  const isOther = !equal(room, expected.room) ||
-    generation !== (expected.generation ?? generation) || !equal(rules.server, expected.server);
-  const isInviter = ({ userKey }: Leaf) =>
-    equal(userKey, inviter!) || equal(sha256(userKey), inviter!);
-  if (isOther || inviter && ![...leaves.values()].some(isInviter)) {
-    throw new GroupError("stranger", "This is another group than the expected one.");
-  }
+function checkExpected(epoch: Epoch, expected: Expected, signer: number): void {
+  const groupId = groupIdOf(epoch.room, epoch.generation);
+  checkGroup({ rules: epoch.rules, members: membersOf(epoch) }, { groupId }, expected, signer);
 }
 
 function checkEpoch(what: string, theirs: Epoch, ours: Epoch): void {

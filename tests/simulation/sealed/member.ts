@@ -169,10 +169,14 @@ export class SealedMember {
 
   /** All that it has said is in a log, and it has been shown all of its rooms' logs. */
   get isAtRest(): boolean {
-    const client = this.client;
     if (!this.#life) return true;
-    return client !== undefined && client.isConnected && this.#tasks.length === 0 &&
-      client.undelivered === 0 &&
+    return this.#tasks.length === 0 && this.client?.undelivered === 0 && this.hasReadAll;
+  }
+
+  /** Whether it is connected, and knows all that the logs have. */
+  get hasReadAll(): boolean {
+    const client = this.client;
+    return client !== undefined && client.isConnected &&
       client.rooms.every(({ id, cursor }) => cursor?.seq === this.#options.truth.end(id));
   }
 
@@ -567,8 +571,8 @@ export class SealedMember {
         if (happening.what === "in") this.#link = undefined;
         const isBad = happening.what === "bad_commit" && !mayBreak();
         return world.check(
-          !isBad,
-          () => `${this.name} met a bad commit: ${JSON.stringify(happening)}`,
+          !isBad && happening.what !== "forked",
+          () => `${this.name} met a bad commit, or another log: ${JSON.stringify(happening)}`,
         );
       }
       case "changed_key":

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { decodeSaid } from "../../../client/sealed/trail.ts";
 import { equal, mapKey } from "../../../protocol/bytes.ts";
 import { decodeCommit } from "../../../protocol/commit.ts";
 import { Content, type Entry } from "../../../protocol/entry.ts";
@@ -59,7 +60,7 @@ export function reckon(reckoning: Reckoning): Epoch | undefined {
       message.epoch.secret === epoch?.secret,
       () => `${entry.seq} was sealed in another epoch than the one that the log had reached`,
     );
-    const text = new TextDecoder().decode(message.plaintext);
+    const text = new TextDecoder().decode(decodeSaid(message.plaintext).payload);
     const said = author.said.get(mapKey(entry.core.messageId));
     world.check(said?.text === text, () => `${author.name} did not say ${text}`);
     for (const member of members) {

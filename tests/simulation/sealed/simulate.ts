@@ -336,8 +336,8 @@ class Simulation {
         without().every((member) => !this.#isEntitled(member)),
     );
     let tries = 0;
-    const isSomebodyAway = () => this.#members.some(({ client }) => !client?.isConnected);
-    while (without().length > 0 || isSomebodyAway()) {
+    const isSomebodyBehind = () => this.#members.some(({ hasReadAll }) => !hasReadAll);
+    while (without().length > 0 || isSomebodyBehind()) {
       const host = this.#entitled();
       for (const member of without()) {
         coverage.admitted++;
