@@ -43,8 +43,8 @@ Usage: broadcast connect [ADDRESS | LINK] [OPTIONS]
   --passphrase       puts your keys under a passphrase, which you are asked for from then on. Scripts
                      give it by BROADCAST_PASSPHRASE or --passphrase-file FILE
   --follow           stays when the input ends, and prints what comes
-  --give-up SECONDS  how long to try to get back to a server that went away; default ${giveUpSeconds}
-                     from a pipe, else for ever
+  --give-up SECONDS  how long to try to get back to a server that went away, and to wait for the
+                     keys of a sealed room; default ${giveUpSeconds} from a pipe, else for ever
   --plain            no line editing, no colour
   --forget           forgets which identity this address had, and takes the one it has now
   --classic          speaks the original protocol, which protects nothing

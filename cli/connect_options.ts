@@ -16,7 +16,7 @@ import { errorCodes } from "../protocol/errors.ts";
 import { normalizeName } from "../protocol/name.ts";
 import { reasonOf } from "./reason.ts";
 
-/** A script waits so long for a server that went away. */
+/** A script waits so long for a server that went away, and for the keys of a sealed room. */
 export const giveUpSeconds = 60;
 
 /** What was asked for. */
@@ -27,7 +27,7 @@ export interface ConnectOptions {
   readonly room: string | undefined;
   /** The folder of keys and known servers. */
   readonly home: string;
-  /** How long to try to get back to a server that went away; undefined for ever. */
+  /** How long to try to get back to a server that went away, and to wait for keys; undefined for ever. */
   readonly giveUpMs: number | undefined;
   readonly isPlain: boolean;
   /** Where the passphrase of the keys comes from. */

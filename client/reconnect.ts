@@ -27,6 +27,7 @@ import { Receipts } from "./receipts.ts";
 import type { CheckedEntry } from "./room_log.ts";
 import { type Room, Rooms } from "./rooms.ts";
 import { type Groups, mls } from "./sealed/groups.ts";
+import { hindranceText, keysElsewhere } from "./sealed/hindrance.ts";
 import { fillKeyPool } from "./sealed/key_pool.ts";
 import type { People } from "./sealed/people.ts";
 import type { RoomKey } from "./sealed/room_key.ts";
@@ -57,7 +58,7 @@ export interface ClientOptions {
   readonly roomKey?: RoomKey & { readonly room: string };
   /** Whether key packages are left with the server, for who wants to reach us while we are away. */
   readonly isReachable?: boolean;
-  /** How long to try to get back in; for ever where it is not given. */
+  /** How long to try to get back in, and to wait for the keys of a room; for ever where it is not given. */
   readonly giveUpMs?: number;
   /** What makes the groups of sealed rooms; MLS where it is not given. */
   readonly groups?: Groups;
@@ -184,6 +185,9 @@ export class Client {
   say(room: Uint8Array, text: string, options: SayOptions = {}): Promise<Uint8Array> {
     if (!this.#rooms.find(room)) {
       return Promise.reject(new Refused("no_such_room", "You are not in this room."));
+    }
+    if (this.#sealed!.find(room) && !this.isKept) {
+      return Promise.reject(new Refused("no_keys", keysElsewhere));
     }
     return this.#speaker.say(room, text, options);
   }
@@ -385,9 +389,9 @@ export class Client {
     this.#profile = this.#options.keep?.(server) ?? forgetful;
     this.#rooms = new Rooms(this.#profile);
     for (const message of this.#profile.messages()) this.#outbox.add(message);
-    const { login: { identity }, groups = mls, clock, random, onEvent } = this.#options;
+    const { login, groups = mls, clock, random, giveUpMs, onEvent } = this.#options;
     this.#sealed = new SealedRooms({
-      identity,
+      identity: login.identity,
       groups,
       serverKey: server,
       profile: this.#profile,
@@ -399,6 +403,12 @@ export class Client {
         if (room) onEvent({ kind: "keys", room, happening });
       },
       onChangedKey: (name) => onEvent({ kind: "changed_key", name }),
+      ...(giveUpMs !== undefined && { giveUpMs }),
+      onHeldUp: ({ info }, hindrance, isTooLong) => {
+        const text = hindranceText(info, hindrance, login.name);
+        if (isTooLong) this.#fail(new Refused("no_keys", text));
+        else onEvent({ kind: "delayed", reason: `Not sent yet. ${text}` });
+      },
       onFault: (cause) => this.#fail(cause),
     });
   }

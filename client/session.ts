@@ -513,6 +513,12 @@ export class Session {
     for (const { id } of gone!.channels) this.#channels.delete(id);
   }
 
+  /** Who is behind these devices: the server says so, and certificates bear it out. */
+  async personsOf(deviceIds: readonly Uint8Array[]): Promise<readonly Person[]> {
+    const known = await this.#authors.of(deviceIds);
+    return deviceIds.flatMap((id) => known(id)?.person ?? []);
+  }
+
   async #lookUp(ids: readonly Uint8Array[]): Promise<readonly Person[]> {
     const found: Person[] = [];
     for (let at = 0; at < ids.length; at += peopleMax) {

@@ -45,7 +45,8 @@ export const errorCodes = {
   },
   name_owned: {
     text: "This name belongs to another key. Choose another name with --name, or use the device " +
-      "and the home folder (--home) that the name was first used with.",
+      "and the home folder (--home) that the name was first used with. If they are lost: the " +
+      "operator can free the name (admin forget NAME).",
     retry: false,
   },
   name_lookalike: {

@@ -68,7 +68,7 @@ export class Chat {
   /** Shows what a client tells. */
   readonly onEvent = (event: ClientEvent): void => {
     if (event.kind === "undelivered") this.#delivery.giveUp(event.text);
-    else if (event.kind === "delayed") this.#notice(event.reason);
+    else if (event.kind === "delayed") this.#delivery.explain(event.reason);
     else {
       if (event.kind === "entries") {
         this.#delivery.confirm(event.entries.filter(({ isOwn }) => isOwn).length);

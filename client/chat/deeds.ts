@@ -133,6 +133,12 @@ async function react(
   const view = here(scene);
   const line = lineAt(view, seq) ?? view.lines.newest(isMessage);
   if (!line) throw new Hint("There is nothing to react to yet.");
+  if (text === "") {
+    await allDelivered(scene);
+    if (!line.reactions.has(scene.self.name)) {
+      throw new Hint(`You have not reacted to #${line.seq}.`);
+    }
+  }
   await scene.say(view, text, { content: Content.reaction, target: line.ref });
 }
 
@@ -291,8 +297,12 @@ function goTo(scene: Scene, to: string | number | undefined): void {
 
 async function topic(scene: Scene, text: string | undefined): Promise<void> {
   const view = here(scene);
-  if (text !== undefined) return await command(scene, "topic", { text });
-  const { topic } = view.room.info;
+  const { topic, sealed } = view.room.info;
+  if (text !== undefined) {
+    await command(scene, "topic", { text });
+    if (sealed) scene.notice("The server can read a topic, in a sealed room too.");
+    return;
+  }
   scene.notice(
     topic === "" ? `${view.name} has no topic. /topic TEXT sets one.` : `${view.name}: ${topic}`,
   );

@@ -38,6 +38,13 @@ export class Delivery {
     this.#confirmed += count;
   }
 
+  /** It is known why nothing arrives: once is enough. */
+  explain(why: string): void {
+    this.#cancelReminder?.();
+    this.#cancelReminder = undefined;
+    this.#notice(why);
+  }
+
   /** Something will never be in the log. */
   giveUp(why: string): void {
     this.#undelivered++;
@@ -46,6 +53,12 @@ export class Delivery {
 
   /** Says something, and tells when nothing of it arrives. */
   async say(client: Client, view: RoomView, text: string, options: SayOptions): Promise<void> {
+    if (client.sealedRoom(view.room.id)?.isAlone) {
+      const who = view.name.replace(/^@/, "");
+      return this.#notice(
+        `Not sent: only you have the keys of ${view.name}. Try /msg ${who} TEXT.`,
+      );
+    }
     if (!client.isConnected) this.#notice(`Sent as soon as the connection is back: ${text}`);
     await client.hasRoom();
     this.sayIn(client, view, text, options);

@@ -81,9 +81,10 @@ export class RoomViews {
     return view;
   }
 
+  /** The newest of this name: a room of two stays when the other one is forgotten, and comes back. */
   named(name: string): RoomView | undefined {
     const wanted = name.normalize("NFKC").toLowerCase();
-    return this.all.find((view) => view.name.toLowerCase() === wanted);
+    return this.all.findLast((view) => view.name.toLowerCase() === wanted);
   }
 
   isHere({ id }: Pick<ClientRoom, "id">): boolean {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { GroupError } from "../../crypto/group.ts";
 import type { Args, CommandName, Role } from "../../protocol/command.ts";
 import {
   direct,
@@ -55,9 +56,10 @@ export async function tellRoom({ client, notice }: Scene, { name, room }: RoomVi
 
 /** Sixty digits to compare, and what came of it. */
 export function verify(
-  { client, notice }: Scene,
+  { client, self, notice }: Scene,
   { name, isSame }: { name: string; isSame: boolean },
 ): void {
+  if (name.toLowerCase() === self.name.toLowerCase()) throw new Hint("That is you.");
   const digits = safetyNumberWith(client, name);
   if (digits === undefined) {
     throw new Hint(`You have not met ${name} in a sealed room yet. /msg ${name} opens one.`);
@@ -70,8 +72,12 @@ export function verify(
       } is verified: another key would be told, and nothing sent.`,
     );
   }
+  const isChanged = client.people.named(name)?.changedTo !== undefined;
   for (
     const row of [
+      ...(isChanged
+        ? [`${name} has another key than before: these digits are of the new one.`]
+        : []),
       `Compare these digits with ${name}, by phone or face to face, not here:`,
       ...inRows(digits),
       `Are they the same? /verify ${name} ok remembers that.`,
@@ -97,6 +103,7 @@ export async function admit(
   const list = waiting.length > 0 ? `Waiting: ${waiting.join(", ")}.` : "Nobody is waiting.";
   if (name === undefined) return notice(list);
   if (!await sealed.admit(name)) throw new Hint(`${name} is not waiting. ${list}`);
+  notice(`${name} has the keys now.`);
 }
 
 /** A link into a sealed room holds a key that the server does not get. */
@@ -119,13 +126,21 @@ export async function inviteSealed(
 
 /** Who is sent out loses the keys first: then it does not depend on the server. */
 export async function beforeCommand(
-  { client }: Scene,
+  { client, notice }: Scene,
   sealed: SealedRoom,
   name: CommandName,
   args: Readonly<Record<string, unknown>>,
 ): Promise<void> {
   const who = name === "kick" ? args["user"] : name === "ban" ? args["who"] : undefined;
-  if (typeof who === "string") await takeOut(client, sealed, who.replace(/^@/, ""));
+  if (typeof who !== "string") return;
+  try {
+    const ended = await takeOut(client, sealed, who.replace(/^@/, ""));
+    if (!ended || ended.length === 0) return;
+    notice(`Links that ${who} came by or made let nobody in any more. /invite makes another.`);
+  } catch (cause) {
+    // Whoever may not do it is told so by the server, in its words.
+    if (!(cause instanceof GroupError && cause.reason === "policy")) throw cause;
+  }
 }
 
 /** What the server has changed, the group has to. */

@@ -11,8 +11,16 @@ export const unconfirmedText =
   "Who invited you has not confirmed yet that this is the right room, by saying something: until then " +
   "compare the code that /room shows with them before you say anything secret.";
 
-/** Undefined where it need not be told. */
-export function happeningText(happening: KeysHappening): string | undefined {
+/**
+ * Undefined where it need not be told.
+ *
+ * @param isDirect in a room of two, where keys come by themselves
+ */
+export function happeningText(
+  happening: KeysHappening,
+  { isDirect }: { readonly isDirect: boolean },
+): string | undefined {
+  if (isDirect && (happening.what === "in" || happening.what === "waiting")) return undefined;
   switch (happening.what) {
     case "in":
       if (happening.isNew) return undefined;
@@ -62,11 +70,12 @@ export function changedKeyText(name: string): string {
 
 function changedText({ by, added, removed }: KeysHappening & { what: "changed" }): string {
   const list = (names: readonly string[]) => names.join(", ");
-  if (added.length === 1 && removed.length === 0 && added[0] === by) {
+  const gone = removed.filter((name) => !added.includes(name)); // Who comes back is taken out first.
+  if (added.length === 1 && gone.length === 0 && added[0] === by) {
     return `${by} has the keys now.`;
   }
   return [
     ...(added.length > 0 ? [`${by} has given the keys to ${list(added)}.`] : []),
-    ...(removed.length > 0 ? [`${by} has taken out ${list(removed)}: the keys are new.`] : []),
+    ...(gone.length > 0 ? [`${by} has taken out ${list(gone)}: the keys are new.`] : []),
   ].join(" ");
 }

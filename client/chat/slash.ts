@@ -106,7 +106,7 @@ const ownCommands = {
   admit: own(
     "people",
     "admit [WHO]",
-    "let somebody into this sealed room who asks for it; without a name: who does",
+    "let somebody into this sealed room who asks for it; without a name, list who does",
     "moderator",
     "people",
   ),

@@ -65,7 +65,7 @@ export class Watch {
     this.#client = client;
     for (const room of client.rooms) this.#count(this.views.of(room));
     const view = name === undefined
-      ? this.#invitedTo(isInvited) ?? this.views.all[0]
+      ? this.#invitedTo(isInvited && client.isKept) ?? this.views.all[0]
       : this.views.named(name);
     if (view) this.enter(view, view !== this.views.all[0]);
   }
@@ -233,7 +233,7 @@ export class Watch {
   }
 
   #takeKeys({ room, happening }: ClientEvent & { kind: "keys" }): void {
-    const text = happeningText(happening);
+    const text = happeningText(happening, { isDirect: room.info.direct });
     if (text !== undefined) this.#notice(`${this.views.of(room).name}: ${text}`);
   }
 

@@ -60,23 +60,37 @@ export async function invite(
 /** Ends an invitation in the group; the server ends its own. */
 export async function revoke(room: SealedRoom, id: string): Promise<void> {
   await room.change(({ rules }) => {
-    const invitations = rules.invitations.filter(({ key }) => invitationId(key) !== id);
+    const ended = id.toLowerCase();
+    const invitations = rules.invitations.filter(({ key }) => invitationId(key) !== ended);
     return invitations.length < rules.invitations.length
       ? { rules: { ...rules, invitations } }
       : undefined;
   });
 }
 
-/** Takes a user's devices out of the group; false where they have none there. */
-export async function takeOut(client: Client, room: SealedRoom, name: string): Promise<boolean> {
-  const person = client.people.named(name);
-  const isTheirs = ({ userKey }: GroupMember) => person && equal(userKey, person.userKey);
-  if (!room.keys.group?.members.some(isTheirs)) return false;
+/**
+ * Takes a user's devices out of the group, and with them the invitations that end by that.
+ *
+ * @returns how the server calls those invitations, which it ends too; undefined without such devices
+ */
+export async function takeOut(
+  client: Client,
+  room: SealedRoom,
+  name: string,
+): Promise<string[] | undefined> {
+  await room.meetMembers();
+  const isTheirs = ({ userKey }: GroupMember) => client.people.isNamed(userKey, name);
+  if (!room.keys.group?.members.some(isTheirs)) return undefined;
+  const before = invitationIds(room);
   await room.change((group) => {
     const leaves = group.members.filter(isTheirs).map(({ leaf }) => leaf);
     return leaves.length > 0 ? { remove: leaves } : undefined;
   });
-  return true;
+  const ended = before.filter((id) => !invitationIds(room).includes(id));
+  for (const invitation of ended) {
+    await client.command("revoke", { invitation }, room.info.id).catch(ignoreRefusal);
+  }
+  return ended;
 }
 
 /** Gives a user another role in the group. */
@@ -86,6 +100,7 @@ export async function giveRole(
   name: string,
   role: Role,
 ): Promise<void> {
+  await room.meetMembers();
   const person = client.people.named(name);
   if (!person) return;
   await room.change(({ rules }) => ({ rules: withRole(rules, person.userKey, role) }));
@@ -101,7 +116,7 @@ export async function direct(
   if (!sealed) throw new Refused("no_keys", "The server did not make a sealed room.");
   await client.within(sealed.hasKeys(), letInMs);
   const theirName = room.info.name.replace(/^@/, ""); // As they write it.
-  if (sealed.keys.group?.members.length === 1) await letIn(client, sealed, theirName);
+  if (sealed.isAlone) await letIn(client, sealed, theirName);
   return { room, sealed };
 }
 
@@ -128,6 +143,15 @@ export function safetyNumberWith(client: Client, name: string): string | undefin
 function withRole(rules: GroupRules, user: Uint8Array, role: GroupRole): GroupRules {
   const others = rules.roles.filter((each) => !equal(each.user, user));
   return { ...rules, roles: role === "member" ? others : [...others, { user, role }] };
+}
+
+function invitationIds({ keys }: SealedRoom): string[] {
+  return keys.group?.rules.invitations.map(({ key }) => invitationId(key)) ?? [];
+}
+
+/** Used up or over, it is not there any more. */
+function ignoreRefusal(cause: unknown): void {
+  if (!(cause instanceof Refused)) throw cause;
 }
 
 /** How the server calls an invitation that it was given this key of, in `invitations` and `revoke`. */

@@ -13,7 +13,7 @@ import type { Server } from "./server.ts";
 
 /** Hands an object to the server; its hash. */
 export async function upload(
-  server: Server,
+  server: Pick<Server, "command">,
   room: Uint8Array,
   object: Uint8Array,
 ): Promise<Uint8Array> {
@@ -31,7 +31,7 @@ export async function upload(
  * @throws {ProtocolError} bad_message, when the server gives another one or none
  */
 export async function download(
-  server: Server,
+  server: Pick<Server, "command">,
   room: Uint8Array,
   hash: Uint8Array,
 ): Promise<Uint8Array> {

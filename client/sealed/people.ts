@@ -46,19 +46,25 @@ export class People {
     return this.#byName.get(keyOf(name));
   }
 
+  /** Whether the server has said whose key this is. */
+  isMet(userKey: Uint8Array): boolean {
+    return this.#names.has(mapKey(userKey));
+  }
+
   /** What a user key's owner is called. */
   nameOf(userKey: Uint8Array): string {
     return this.#names.get(mapKey(userKey)) ?? "somebody";
   }
 
+  /** Whether this key's owner goes, or went, by a name. */
+  isNamed(userKey: Uint8Array, name: string): boolean {
+    const known = this.#names.get(mapKey(userKey));
+    return known !== undefined && keyOf(known) === keyOf(name);
+  }
+
   /** Whether this key has come for a name that has another one, and was not accepted. */
   isDoubtful(userKey: Uint8Array): boolean {
     return this.#doubted.has(mapKey(userKey));
-  }
-
-  /** Those whose keys are not what they were. */
-  get doubtful(): KeptPerson[] {
-    return [...this.#byName.values()].filter(({ changedTo }) => changedTo !== undefined);
   }
 
   /** The key that goes with a name now is the right one: it was compared. */

@@ -29,6 +29,7 @@ import { CutShort, ProtocolError } from "../../protocol/errors.ts";
 import {
   admitWaitMs,
   arrivalSlowMs,
+  heldUpMs,
   knockWaitMs,
   sealRetryMs,
   sealRetryMsMax,
@@ -40,6 +41,7 @@ import type { KeptGroup, OwnMessage, Profile } from "../store/store.ts";
 import { Arrival } from "./arrival.ts";
 import type { Groups } from "./groups.ts";
 import type { KeysHappening } from "./happenings.ts";
+import { type Hindrance, intruderText, keysElsewhere } from "./hindrance.ts";
 import { decodeState } from "./kept_state.ts";
 import { type Knocker, Knocks } from "./knocks.ts";
 import type { People } from "./people.ts";
@@ -62,6 +64,10 @@ export interface SealedRoomOptions {
   readonly tell: (room: Uint8Array, happening: KeysHappening) => void;
   /** What we said ourselves and is not in the log yet: its core, laid open. */
   readonly ownCore: (messageId: Uint8Array) => Uint8Array | undefined;
+  /** How long something may wait to be sealed; for ever where it is not given. */
+  readonly giveUpMs?: number;
+  /** Told when something has waited for long, and when it has waited for as long as it may. */
+  readonly onHeldUp: (room: SealedRoom, hindrance: Hindrance, isTooLong: boolean) => void;
   /** Told of what nobody can do anything about but a reader of the log. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -93,6 +99,8 @@ export class SealedRoom {
   /** Where the log has to be read from to bring what was kept up to date. */
   #resumeAt: Cursor | undefined;
   #isAdding = false;
+  /** Knockers of whom a moderator, who uses this client, was told. */
+  readonly #told = new WeakSet<Knocker>();
   /** Messages as they were sealed last, by message id. */
   readonly #sealed = new Map<string, Uint8Array>();
   /** Who was in the generation before, which we have begun anew: they may come in, by {@link mapKey}. */
@@ -153,6 +161,15 @@ export class SealedRoom {
     return this.keys.until(() => this.keys.group !== undefined);
   }
 
+  /** Whether this is a room of two, and the other one could not read what is said now. */
+  get isAlone(): boolean {
+    const { group, hasDeparted } = this.keys;
+    return this.info.direct && group !== undefined &&
+      group.members.every(({ userKey }) =>
+        equal(userKey, group.own.userKey) || hasDeparted(userKey)
+      );
+  }
+
   /** Where the log has to be read from, if not from where its reader stands. */
   get resumeAt(): Cursor | undefined {
     return this.#resumeAt;
@@ -165,7 +182,8 @@ export class SealedRoom {
     if (read.cursor) this.#resumeAt = undefined;
     if (before && !this.keys.group) this.#lost();
     if (this.keys.group && this.keys.group !== before) this.#haveKeys();
-    if (read.kept && this.#intruders.length > 0) this.#tellOfIntruders();
+    const [intruder] = read.kept ? this.#intruders : [];
+    if (intruder) this.#tellOfIntruder(intruder);
     return read;
   }
 
@@ -191,7 +209,7 @@ export class SealedRoom {
     for (const message of this.#early.splice(0)) this.send(message);
     this.#proposals.send();
     this.#arrive();
-    for (const knocker of this.knocks.all) this.#onKnock(knocker); // They may be waiting still.
+    this.#haveKeys(); // They may be waiting still.
     this.keys.changed();
   }
 
@@ -256,9 +274,10 @@ export class SealedRoom {
     await this.#proposals.commit(() => make(this.keys.group!));
   }
 
-  /** Lets in who has knocked, or whoever's key packages the server has. */
+  /** Lets in who has knocked, on our own word: an invitation may be no longer good, and is not asked for. */
   async admit(name: string): Promise<boolean> {
-    const knockers = this.knocks.all.filter((knocker) => isNamed(knocker.name, name));
+    const knockers = this.knocks.all.filter((knocker) => isNamed(knocker.name, name))
+      .map(({ deviceId, keyPackage }) => ({ deviceId, keyPackage }));
     if (knockers.length === 0) return false;
     await this.change((group) => ({ add: absent(group, knockers) }));
     return true;
@@ -270,7 +289,7 @@ export class SealedRoom {
     if (packages.length === 0) {
       throw new Refused(
         "no_keys",
-        `${name} has left no keys with the server yet, and is not here.`,
+        `${name} has left no keys with the server yet, and is not here. Try again when ${name} is.`,
       );
     }
     const { hasDeparted } = this.keys;
@@ -278,6 +297,16 @@ export class SealedRoom {
       const joiners = absent(group, packages.filter(({ userKey }) => !hasDeparted(userKey)));
       return joiners.length > 0 ? { add: joiners } : undefined;
     });
+  }
+
+  /** Asks who the members are of whom the log that we have does not tell: they came before us. */
+  async meetMembers(): Promise<void> {
+    const { people } = this.#options;
+    const unmet = this.keys.group?.members.filter(({ userKey }) => !people.isMet(userKey)) ?? [];
+    if (unmet.length === 0) return;
+    const persons = await this.#online().personsOf(unmet.map(({ deviceId }) => deviceId));
+    for (const { name, keys } of persons) if (keys) people.meet(name, keys.user);
+    this.keys.changed();
   }
 
   async #packagesOf(name: string): Promise<(Joiner & Pick<GroupMember, "deviceId" | "userKey">)[]> {
@@ -311,7 +340,7 @@ export class SealedRoom {
     const isGone = () => this.#server !== server;
     const { profile } = this.#options;
     while (!isGone()) {
-      await this.keys.until(() => isGone() || this.#canSeal);
+      await this.#untilReady(isGone);
       if (isGone()) return;
       const isFresh = await this.#freshen();
       if (!isFresh) continue;
@@ -330,13 +359,25 @@ export class SealedRoom {
     }
   }
 
+  /** Resolves when something may be sealed, or the session is gone. A long wait is told. */
+  async #untilReady(isGone: () => boolean): Promise<void> {
+    const { clock, giveUpMs, onHeldUp } = this.#options;
+    const tell = (isTooLong: boolean) => () => {
+      const hindrance = this.#hindrance;
+      if (hindrance) onHeldUp(this, hindrance, isTooLong);
+    };
+    const timers = [clock.timer(heldUpMs, tell(false))];
+    if (giveUpMs !== undefined) timers.push(clock.timer(giveUpMs, tell(true)));
+    await this.keys.until(() => isGone() || this.#canSeal);
+    for (const cancel of timers) cancel();
+  }
+
   /** Whether what is sealed now may be taken by the log. */
   get #canSeal(): boolean {
     const { group } = this.keys;
     return group !== undefined && !this.#proposals.isUnderWay &&
       !(group.epoch === this.#stale?.epoch && group.generation === this.#stale.generation) &&
-      !group.members.some(({ userKey }) => this.#options.people.isDoubtful(userKey)) &&
-      this.#intruders.length === 0;
+      this.#hindrance === undefined;
   }
 
   /** Who is in a room of two, and neither of them. */
@@ -347,6 +388,16 @@ export class SealedRoom {
     return group.members.filter(({ userKey }) =>
       !equal(userKey, group.own.userKey) && !(other && equal(userKey, other))
     );
+  }
+
+  /** What holds up what is said until somebody does something about it. */
+  get #hindrance(): Hindrance | undefined {
+    const { people } = this.#options;
+    if (!this.keys.group) return { what: "no_keys" };
+    const member = this.keys.group.members.find(({ userKey }) => people.isDoubtful(userKey));
+    if (member) return { what: "doubtful", name: people.nameOf(member.userKey) };
+    const [intruder] = this.#intruders;
+    return intruder && { what: "intruder", name: people.nameOf(intruder.userKey) };
   }
 
   /** Begins an epoch where this one must not be used; false where others were faster. */
@@ -399,8 +450,7 @@ export class SealedRoom {
     const server = this.#server;
     if (!server || this.#arriving === server || this.keys.group || this.keys.broken) return;
     if (!profile.isKept) {
-      const why = "Another process of yours has this room's keys. Read and write there.";
-      return tell(this.keys.room, { what: "failed", why });
+      return tell(this.keys.room, { what: "failed", why: keysElsewhere });
     }
     const isGone = () => this.#server !== server;
     const isWaiting = () => this.#arriving === server && !this.keys.group && !isGone();
@@ -416,12 +466,12 @@ export class SealedRoom {
 
   #haveKeys(): void {
     for (const knocker of this.knocks.all) this.#onKnock(knocker);
+    this.meetMembers().catch((cause) => this.#explain(cause));
   }
 
-  #tellOfIntruders(): void {
+  #tellOfIntruder({ userKey }: GroupMember): void {
     const { people, tell } = this.#options;
-    const names = this.#intruders.map(({ userKey }) => people.nameOf(userKey)).join(", ");
-    const why = `Nothing is sent here: this is a room of two, and ${names} has its keys too.`;
+    const why = intruderText(this.info.name, people.nameOf(userKey));
     tell(this.keys.room, { what: "failed", why });
   }
 
@@ -465,19 +515,24 @@ export class SealedRoom {
 
   /** Who knocks is let in by whoever is here, if an invitation entitles them to it. */
   #onKnock(knocker: Knocker): void {
-    const { tell, clock, random } = this.#options;
+    const { clock, random } = this.#options;
     const { group } = this.keys;
     if (!group || group.memberOf(knocker.deviceId)) return;
-    if (!knocker.warrant && !this.#isExpected(knocker)) {
-      if (isModerator(group)) tell(this.keys.room, { what: "knock", name: knocker.name });
-      return;
-    }
+    if (!knocker.warrant && !this.#isExpected(knocker)) return this.#leaveToModerator(knocker);
     if (this.#isAdding) return;
     this.#isAdding = true;
     clock.timer(admitWaitMs * (0.2 + random()), () => {
       this.#addKnockers().catch((cause) => this.#explain(cause))
         .finally(() => this.#isAdding = false);
     });
+  }
+
+  /** No invitation entitles them to it, or none that is still good. */
+  #leaveToModerator(knocker: Knocker): void {
+    const { group, room } = this.keys;
+    if (!group || !isModerator(group) || this.#told.has(knocker)) return;
+    this.#told.add(knocker);
+    this.#options.tell(room, { what: "knock", name: knocker.name });
   }
 
   /** In a room of two the other one may always come in, and whom we have lost by beginning anew. */
@@ -495,6 +550,9 @@ export class SealedRoom {
       const entitled = await this.knocks.entitled(group, clock.now());
       const expected = this.knocks.all.filter((knocker) => this.#isExpected(knocker));
       const all = [...entitled, ...expected];
+      for (const knocker of absent(group, this.knocks.all)) {
+        if (!all.includes(knocker)) this.#leaveToModerator(knocker);
+      }
       if (absent(group, all).length === 0) return;
       await this.#proposals.commit(() => {
         const waiting = this.knocks.all; // Some may have left.

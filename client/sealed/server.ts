@@ -5,6 +5,7 @@
  */
 
 import type { Args, CommandName, Result } from "../../protocol/command.ts";
+import type { Person } from "../../protocol/message.ts";
 
 /** A session, for as long as it lasts. */
 export interface Server {
@@ -14,6 +15,8 @@ export interface Server {
     args: Args<Name>,
     room?: Uint8Array,
   ): Promise<Result<Name>>;
+  /** Who is behind these devices: the server says so, and certificates bear it out. */
+  personsOf(deviceIds: readonly Uint8Array[]): Promise<readonly Person[]>;
   /** Publishes a core (protocol/entry.ts). */
   publish(room: Uint8Array, core: Uint8Array): void;
 }

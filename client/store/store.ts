@@ -69,7 +69,7 @@ export interface KeptKeyPackage {
 export interface KeptInvitation {
   readonly room: Uint8Array;
   readonly secret: Uint8Array;
-  /** The user key of who made it. */
+  /** SHA-256 of the user key of who made it. */
   readonly inviter: Uint8Array;
   /** Of the group that they have shown to be theirs; 0 as long as there is none. */
   readonly generation: number;

@@ -229,3 +229,11 @@ Deno.test("the next room with something new is one that means us, else the next 
   assertEquals([views.remove(id(2)), views.here], [true, undefined]);
   assertEquals([views.named("ROOM1"), views.named("room2")], [first, undefined]);
 });
+
+Deno.test("of two rooms of one name the newer is meant: the other one was forgotten, and came back", () => {
+  const views = new RoomViews();
+  const room = (at: number) => ({ id: id(at), info: { name: "@Bob" } }) as ClientRoom;
+  views.of(room(1));
+  const again = views.of(room(2));
+  assertEquals(views.named("@bob"), again);
+});

@@ -5,9 +5,11 @@
  * @module
  */
 
-import { assert, assertEquals } from "@std/assert";
-import { direct, invite, report, takeOut } from "../../client/sealed/acts.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Refused } from "../../client/handshake.ts";
+import { direct, giveRole, invite, report, revoke, takeOut } from "../../client/sealed/acts.ts";
 import { decodeRoomKey } from "../../client/sealed/room_key.ts";
+import { forgetful } from "../../client/store/store.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { comeIn, make } from "../fixtures/sealed_user.ts";
 import { type Place, User } from "../fixtures/user.ts";
@@ -93,6 +95,98 @@ stories.set("who was taken out reads nothing that is said afterwards", async (se
   assert(!bob.texts("team").includes("without Bob"));
 });
 
+stories.set("who came later knows who the others are, and takes them out", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { sealed } = await make(alice);
+  await (await comeIn(server, "Bob", alice, sealed)).user.leave();
+  const { user: carol, sealed: carols } = await comeIn(server, "Carol", alice, sealed);
+  await using _carol = carol;
+  await giveRole(alice.client, sealed, "Carol", "moderator");
+  await carols.keys.until(() => carols.keys.group!.own.role === "moderator");
+  assert(await takeOut(carol.client, carols, "bob"));
+  const names = (await report(carol.client, carols))!.members.map(({ name }) => name);
+  assertEquals(names.sort(), ["Alice", "Carol"]);
+});
+
+stories.set("with who is taken out the invitation ends that they came by", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const { room, sealed } = await make(alice);
+  await using _bob = (await comeIn(server, "Bob", alice, sealed)).user;
+  await invite(alice.client, sealed, {});
+  const list = () => alice.client.command("invitations", {}, room.id);
+  const before = (await list()).invitations.map(({ id }) => id);
+  const [ended, ...others] = await takeOut(alice.client, sealed, "Bob") ?? [];
+  assertEquals(others, []);
+  assertEquals((await list()).invitations.map(({ id }) => id), before.filter((id) => id !== ended));
+  assertEquals(before.length, 2);
+});
+
+stories.set(
+  "who comes by a link that is no longer good is let in by a moderator",
+  async (server) => {
+    await using alice = await User.enter(server, "Alice");
+    const { room, sealed } = await make(alice);
+    const made = await invite(alice.client, sealed, {});
+    const { invitations: [known] } = await alice.client.command("invitations", {}, room.id);
+    await revoke(sealed, known!.id); // Of which the server knows nothing.
+    const store = new MemoryClientStore();
+    const login = {
+      name: "Bob",
+      identity: await store.identity("Bob"),
+      invitation: made.invitation,
+    };
+    const roomKey = { room: "team", ...decodeRoomKey(made.key) };
+    await using bob = await User.enter(server, "Bob", store, { roomKey, login });
+    const bobs = bob.client.sealedRoom(bob.room("team").id)!;
+    await alice.until(
+      "Alice to hear of Bob",
+      () =>
+        alice.events.some((event) =>
+          event.kind === "keys" && event.happening.what === "knock" &&
+          event.happening.name === "Bob"
+        ),
+    );
+    assert(await sealed.admit("Bob"));
+    await bob.until("Bob to have the keys", () => bobs.keys.group !== undefined);
+  },
+);
+
+stories.set(
+  "who comes by a link does not take a room without its maker for theirs",
+  async (server) => {
+    await using alice = await User.enter(server, "Alice");
+    const { sealed } = await make(alice);
+    const made = await invite(alice.client, sealed, {});
+    const store = new MemoryClientStore();
+    const login = {
+      name: "Bob",
+      identity: await store.identity("Bob"),
+      invitation: made.invitation,
+    };
+    const roomKey = { room: "team", ...decodeRoomKey(made.key), inviter: new Uint8Array(32) };
+    await using bob = await User.enter(server, "Bob", store, { roomKey, login });
+    const bobs = bob.client.sealedRoom(bob.room("team").id)!;
+    await bob.until(
+      "Bob to be warned",
+      () =>
+        bob.events.some((event) =>
+          event.kind === "keys" && event.happening.what === "failed" &&
+          event.happening.why === "Who invited us is not in this group."
+        ),
+    );
+    assertEquals(bobs.keys.group, undefined);
+  },
+);
+
+stories.set("a process that keeps nothing says nothing in sealed rooms", async (server) => {
+  const store = new MemoryClientStore();
+  await using alice = await User.enter(server, "Alice", store);
+  const { room } = await make(alice);
+  await using again = await User.enter(server, "Alice", store, { keep: () => forgetful });
+  await assertRejects(() => again.client.say(room.id, "hi"), Refused, "Another process of yours");
+  assertEquals(again.client.undelivered, 0);
+});
+
 stories.set("who leaves is out of the group before the next message", async (server) => {
   await using alice = await User.enter(server, "Alice");
   const { room, sealed } = await make(alice);
@@ -123,6 +217,15 @@ stories.set(
     await alice.hears("what?");
   },
 );
+
+stories.set("who has left no keys is not spoken to as if they could read it", async (server) => {
+  await using alice = await User.enter(server, "Alice");
+  const bob = await User.enter(server, "Bob", undefined, { isReachable: false });
+  await bob.leave();
+  await assertRejects(() => direct(alice.client, "Bob"), Refused, "Bob has left no keys");
+  const sealed = alice.client.sealedRoom(alice.room("@Bob").id)!;
+  assertEquals(sealed.isAlone, true);
+});
 
 stories.set("a client that dies sends what was not acknowledged, with new keys", async (server) => {
   await using alice = await User.enter(server, "Alice");

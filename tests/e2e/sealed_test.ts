@@ -1,6 +1,6 @@
 /** Sealed rooms as people use them: real processes, real terminals. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { linkShown, person, Site } from "./site.ts";
 
 Deno.test("a sealed room is made, handed on by a link, talked in, and taken away from one", async () => {
@@ -85,4 +85,32 @@ Deno.test("two talk in a room of their own, compare their keys, and the next day
   await again.shows(
     "-- 2 have its keys: Alice (verified), Bob. /verify WHO compares.",
   );
+});
+
+Deno.test("a pipe waits for a sealed room's keys as long as it may, and says what is missing", async () => {
+  await using site = await Site.open();
+  const server = await site.start();
+  const alice = person(site, server, "Alice");
+  await alice.entered();
+  await alice.line("/join team");
+  await alice.prompts("team (sealed)>");
+  await alice.line("/access anyone");
+  await alice.shows("-- Alice lets anyone come in");
+  const ci = ["--name", "ci", "--home", "ci", "--room", "team"];
+  const early = site.connect(server, ...ci, "--give-up", "1");
+  await early.until("-- team: you have asked to be let in.", "stderr");
+  await early.type("deploy finished\n");
+  await early.end();
+  assertEquals(await early.code, 5);
+  assertMatch(
+    early.stderr,
+    /-- Not delivered: 1 of your messages\.\n-- They are kept, .*\n-- You do not have the keys of team\. .*\(\/invite\).*\(\/admit ci\)\.\n$/,
+  );
+  await alice.shows("-- team: ci asks to be let in. /admit ci does so; /verify compares keys.");
+  await alice.line("/admit ci");
+  await alice.shows("-- ci has the keys now.");
+  const later = site.connect(server, ...ci);
+  await later.end();
+  assertEquals(await later.code, 0);
+  await alice.shows("[ci]: deploy finished");
 });

@@ -106,7 +106,7 @@ arriving(
     await user.until("Bob to have keys", () => told(user, "in").length > 0);
     const [happening] = told(user, "in");
     assertEquals(happening, { what: "in", isNew: false, isConfirmed: false });
-    assert(happeningText(happening!)!.includes("compare the code"));
+    assert(happeningText(happening!, { isDirect: false })!.includes("compare the code"));
 
     await group.accept(impostor.commits[0]!, quiet);
     const deviceId = deviceIdOf(ghost.device.publicKey);
