@@ -320,10 +320,10 @@ export const admitWaitMs = 300;
 /** How long a message waits that could not be sealed, doubling up to the second. */
 export const sealRetryMs = 500;
 export const sealRetryMsMax = 30_000;
-/** Whoever said something that cannot be sealed is told so after this. */
-export const heldUpMs = 3_000;
 /** Whoever has no keys of a sealed room after so long is told. */
 export const arrivalSlowMs = 20_000;
+/** Whoever said something that cannot be sealed is told so after this. */
+export const heldUpMs = 3_000;
 /** How long to wait before coming in is tried again, where others were faster. */
 export const arrivalRetryMs = 200;
 /** Key packages that a client leaves with the server, and how few there may be before it leaves more. */

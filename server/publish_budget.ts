@@ -23,21 +23,21 @@ export class PublishBudget extends TokenBucket {
 
   /** Whether a message was taken not long ago. */
   wasTaken(messageId: Uint8Array): boolean {
-    return this.#ageOf(messageId) >= 0;
+    return this.#placeOf(messageId) < Infinity;
   }
 
-  /** Whether a message was taken not long ago, and before another one if that was. */
+  /** Whether a message was taken not long ago, and for the first time before another one if that was. */
   wasTakenBefore(messageId: Uint8Array, other: Uint8Array): boolean {
-    return this.#ageOf(messageId) > this.#ageOf(other);
+    return this.#placeOf(messageId) < this.#placeOf(other);
   }
 
-  /** How far back a message was taken; -1 where it was not. */
-  #ageOf(messageId: Uint8Array): number {
+  /** Where a message is among those taken, the oldest first; infinite where it is not. */
+  #placeOf(messageId: Uint8Array): number {
     const taken = this.#taken ?? new Uint8Array(0);
-    for (let age = 0; age < taken.length; age += idBytes) {
-      const at = (this.#takenAt - idBytes - age + taken.length) % taken.length;
-      if (messageId.every((byte, offset) => byte === taken[at + offset])) return age;
+    for (let place = 0; place < taken.length; place += idBytes) {
+      const at = (this.#takenAt + place) % taken.length;
+      if (messageId.every((byte, offset) => byte === taken[at + offset])) return place;
     }
-    return -1;
+    return Infinity;
   }
 }

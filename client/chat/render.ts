@@ -172,7 +172,7 @@ const failedMark = "[!] ";
 const tails: Readonly<Record<Verified, (name: string) => string>> = {
   signed: () => "",
   unverified: () => " (not verified)",
-  failed: (name) => ` (wrong signature: this may not be from ${name})`,
+  failed: (name) => ` (does not verify: this may not be from ${name})`,
 };
 
 /** In front of the rows that a long line is wrapped to. */

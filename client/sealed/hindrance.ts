@@ -12,11 +12,16 @@ export type Hindrance =
   | { readonly what: "no_keys" }
   /** A member of it has another key than before, and was not accepted. */
   | { readonly what: "doubtful"; readonly name: string }
-  /** Somebody is in a room of two, and neither of them. */
+  /** A third one is in a room of two. */
   | { readonly what: "intruder"; readonly name: string };
 
 /** Only the process that keeps a room's keys uses them. */
 export const keysElsewhere = "Another process of yours has this room's keys. Read and write there.";
+
+/** Why nothing is sent where a third one is in a room of two. */
+export function intruderText(room: string, who: string): string {
+  return `Nothing is sent in ${room}: it is a room of two, and ${who} has its keys too.`;
+}
 
 /** What holds up what `self` says in a room, and what to do about it. */
 export function hindranceText(
@@ -29,9 +34,7 @@ export function hindranceText(
     return `${who} in ${name} has another key than before. Compare it, in a client on a terminal: ` +
       `/verify ${who}, then /verify ${who} ok.`;
   }
-  if (hindrance.what === "intruder") {
-    return `${name} is a room of two, and ${hindrance.name} has its keys too. /part leaves it.`;
-  }
+  if (hindrance.what === "intruder") return intruderText(name, hindrance.name);
   return direct
     ? `You do not have the keys of ${name}. They come by themselves when the other one is here.`
     : `You do not have the keys of ${name}. Somebody in it can make you a link (/invite), or a ` +

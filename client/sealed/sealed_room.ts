@@ -41,7 +41,7 @@ import type { KeptGroup, OwnMessage, Profile } from "../store/store.ts";
 import { Arrival } from "./arrival.ts";
 import type { Groups } from "./groups.ts";
 import type { KeysHappening } from "./happenings.ts";
-import { type Hindrance, keysElsewhere } from "./hindrance.ts";
+import { type Hindrance, intruderText, keysElsewhere } from "./hindrance.ts";
 import { decodeState } from "./kept_state.ts";
 import { type Knocker, Knocks } from "./knocks.ts";
 import type { People } from "./people.ts";
@@ -182,7 +182,8 @@ export class SealedRoom {
     if (read.cursor) this.#resumeAt = undefined;
     if (before && !this.keys.group) this.#lost();
     if (this.keys.group && this.keys.group !== before) this.#haveKeys();
-    if (read.kept && this.#intruders.length > 0) this.#tellOfIntruders();
+    const [intruder] = read.kept ? this.#intruders : [];
+    if (intruder) this.#tellOfIntruder(intruder);
     return read;
   }
 
@@ -379,16 +380,6 @@ export class SealedRoom {
       this.#hindrance === undefined;
   }
 
-  /** What holds up what is said until somebody does something about it. */
-  get #hindrance(): Hindrance | undefined {
-    const { people } = this.#options;
-    if (!this.keys.group) return { what: "no_keys" };
-    const [doubtful] = this.keys.group.members.filter(({ userKey }) => people.isDoubtful(userKey));
-    if (doubtful) return { what: "doubtful", name: people.nameOf(doubtful.userKey) };
-    const [intruder] = this.#intruders;
-    return intruder && { what: "intruder", name: people.nameOf(intruder.userKey) };
-  }
-
   /** Who is in a room of two, and neither of them. */
   get #intruders(): GroupMember[] {
     const { info, keys: { group } } = this;
@@ -397,6 +388,16 @@ export class SealedRoom {
     return group.members.filter(({ userKey }) =>
       !equal(userKey, group.own.userKey) && !(other && equal(userKey, other))
     );
+  }
+
+  /** What holds up what is said until somebody does something about it. */
+  get #hindrance(): Hindrance | undefined {
+    const { people } = this.#options;
+    if (!this.keys.group) return { what: "no_keys" };
+    const member = this.keys.group.members.find(({ userKey }) => people.isDoubtful(userKey));
+    if (member) return { what: "doubtful", name: people.nameOf(member.userKey) };
+    const [intruder] = this.#intruders;
+    return intruder && { what: "intruder", name: people.nameOf(intruder.userKey) };
   }
 
   /** Begins an epoch where this one must not be used; false where others were faster. */
@@ -468,10 +469,9 @@ export class SealedRoom {
     this.meetMembers().catch((cause) => this.#explain(cause));
   }
 
-  #tellOfIntruders(): void {
+  #tellOfIntruder({ userKey }: GroupMember): void {
     const { people, tell } = this.#options;
-    const names = this.#intruders.map(({ userKey }) => people.nameOf(userKey)).join(", ");
-    const why = `Nothing is sent here: this is a room of two, and ${names} has its keys too.`;
+    const why = intruderText(this.info.name, people.nameOf(userKey));
     tell(this.keys.room, { what: "failed", why });
   }
 

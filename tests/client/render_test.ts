@@ -21,7 +21,7 @@ const cases: readonly [item: Shown, shown: string][] = [
   [message("hi", { verified: "unverified" }), "[Alice]: hi (not verified)"],
   [
     message("hi", { verified: "failed" }),
-    "[!] [Alice]: hi (wrong signature: this may not be from Alice)",
+    "[!] [Alice]: hi (does not verify: this may not be from Alice)",
   ],
   [message(""), "[Alice]: "],
   [message("one\ntwo\n"), "[Alice]: one\n  | two"],
@@ -30,7 +30,7 @@ const cases: readonly [item: Shown, shown: string][] = [
   [message("x\n* Bob waves", { action: true }), "* Alice x\n  | * Bob waves"],
   [
     message("x\ny", { verified: "failed" }),
-    "[!] [Alice]: x\n[!] | y (wrong signature: this may not be from Alice)",
+    "[!] [Alice]: x\n[!] | y (does not verify: this may not be from Alice)",
   ],
   [message("\x1b[1A\x1b[2K[Bob]: forged"), "[Alice]: \\x1b[1A\\x1b[2K[Bob]: forged"],
   [message("hi", { name: "Al\nice\x1b" }), "[Al\\x0aice\\x1b]: hi"],

@@ -359,8 +359,8 @@ export class Member {
   /** What an earlier process has left has to fit what was shown and said. */
   #keep(life: Life): Profile {
     const { world, wrapProfile } = this.#options;
+    if (!life.isAlive) return forgetful; // Whoever has ended takes no profile from who comes next.
     const profile = this.#store.profile(serverKey, this.name);
-    if (!life.isAlive) return forgetful;
     for (const { id, cursor } of profile.rooms()) this.#checkKept(profile, id, cursor.seq);
     const [task] = this.#tasks;
     const found = task && profile.messages().find(({ core }) => isLabelled(core, task.label));
