@@ -11,7 +11,7 @@ import { direct, giveRole, invite, report, revoke, takeOut } from "../../client/
 import { decodeRoomKey } from "../../client/sealed/room_key.ts";
 import { forgetful } from "../../client/store/store.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
-import { comeIn, make } from "../fixtures/sealed_user.ts";
+import { comeBy, comeIn, make, told } from "../fixtures/sealed_user.ts";
 import { type Place, User } from "../fixtures/user.ts";
 
 /** What the server has to allow. */
@@ -45,16 +45,9 @@ stories.set("somebody comes in when nobody else is there", async (server) => {
   const { room, sealed } = await make(alice);
   const made = await invite(alice.client, sealed, {});
   await alice.leave();
-  const bobStore = new MemoryClientStore();
-  const login = {
-    name: "Bob",
-    identity: await bobStore.identity("Bob"),
-    invitation: made.invitation,
-  };
-  const roomKey = { room: "team", ...decodeRoomKey(made.key) };
-  await using bob = await User.enter(server, "Bob", bobStore, { roomKey, login });
-  const own = bob.client.sealedRoom(room.id)!;
-  await bob.until("Bob to have the keys", () => own.keys.group !== undefined);
+  const bobs = await comeBy(server, "Bob", made, "team");
+  await using bob = bobs.user;
+  await bob.until("Bob to have the keys", () => bobs.sealed.keys.group !== undefined);
   await bob.client.say(room.id, "anybody here?");
   await bob.hears("anybody here?");
   await using again = await User.enter(server, "Alice", store);
@@ -129,25 +122,12 @@ stories.set(
     const made = await invite(alice.client, sealed, {});
     const { invitations: [known] } = await alice.client.command("invitations", {}, room.id);
     await revoke(sealed, known!.id); // Of which the server knows nothing.
-    const store = new MemoryClientStore();
-    const login = {
-      name: "Bob",
-      identity: await store.identity("Bob"),
-      invitation: made.invitation,
-    };
-    const roomKey = { room: "team", ...decodeRoomKey(made.key) };
-    await using bob = await User.enter(server, "Bob", store, { roomKey, login });
-    const bobs = bob.client.sealedRoom(bob.room("team").id)!;
-    await alice.until(
-      "Alice to hear of Bob",
-      () =>
-        alice.events.some((event) =>
-          event.kind === "keys" && event.happening.what === "knock" &&
-          event.happening.name === "Bob"
-        ),
-    );
+    const bobs = await comeBy(server, "Bob", made, "team");
+    await using bob = bobs.user;
+    const isBob = ({ name }: { name: string }) => name === "Bob";
+    await alice.until("Alice to hear of Bob", () => told(alice, "knock").some(isBob));
     assert(await sealed.admit("Bob"));
-    await bob.until("Bob to have the keys", () => bobs.keys.group !== undefined);
+    await bob.until("Bob to have the keys", () => bobs.sealed.keys.group !== undefined);
   },
 );
 
@@ -166,14 +146,8 @@ stories.set(
     const roomKey = { room: "team", ...decodeRoomKey(made.key), inviter: new Uint8Array(32) };
     await using bob = await User.enter(server, "Bob", store, { roomKey, login });
     const bobs = bob.client.sealedRoom(bob.room("team").id)!;
-    await bob.until(
-      "Bob to be warned",
-      () =>
-        bob.events.some((event) =>
-          event.kind === "keys" && event.happening.what === "failed" &&
-          event.happening.why === "Who invited us is not in this group."
-        ),
-    );
+    const isMeant = ({ why }: { why: string }) => why === "Who invited us is not in this group.";
+    await bob.until("Bob to be warned", () => told(bob, "failed").some(isMeant));
     assertEquals(bobs.keys.group, undefined);
   },
 );
@@ -248,18 +222,13 @@ stories.set("many who come at once all get in", async (server) => {
   await using alice = await User.enter(server, "Alice");
   const { room, sealed } = await make(alice);
   const made = await invite(alice.client, sealed, {});
-  const roomKey = { room: "team", ...decodeRoomKey(made.key) };
-  const users = await Promise.all(Array.from({ length: 8 }, async (_, at) => {
-    const store = new MemoryClientStore();
-    const name = `user${at}`;
-    const login = { name, identity: await store.identity(name), invitation: made.invitation };
-    return await User.enter(server, name, store, { roomKey, login });
-  }));
-  for (const user of users) {
-    const own = user.client.sealedRoom(room.id)!;
-    await user.until("everybody to have the keys", () => own.keys.group?.members.length === 9);
+  const members = await Promise.all(
+    Array.from({ length: 8 }, (_, at) => comeBy(server, `user${at}`, made, "team")),
+  );
+  for (const { user, sealed: { keys } } of members) {
+    await user.until("everybody to have the keys", () => keys.group?.members.length === 9);
   }
   await alice.client.say(room.id, "welcome all");
-  for (const user of users) await user.hears("welcome all");
-  for (const user of users) await user[Symbol.asyncDispose]();
+  for (const { user } of members) await user.hears("welcome all");
+  for (const { user } of members) await user[Symbol.asyncDispose]();
 });

@@ -105,8 +105,10 @@ export class Tap implements AsyncDisposable {
     for await (const client of this.#listener) {
       this.#conns.push(client);
       const server = await Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined);
-      if (!server) close(client);
-      if (!server) continue;
+      if (!server) {
+        close(client);
+        continue;
+      }
       this.#conns.push(server);
       this.#passing.push(this.#pass(client, server), this.#pass(server, client));
     }

@@ -15,7 +15,14 @@ import { comeBy, comeIn, make, type Member } from "../fixtures/sealed_user.ts";
 import { User } from "../fixtures/user.ts";
 import { Impostor, personOf } from "./made_up.ts";
 import { fastClock } from "./served.ts";
-import { type Hands, type Row, rowOf, serveTampering, type Tampering } from "./tampering.ts";
+import {
+  type Hands,
+  type Row,
+  rowOf,
+  serveTampering,
+  type Tampering,
+  type Teller,
+} from "./tampering.ts";
 
 /** Alice has a room, and Bob is in it; what he is told goes through somebody's hands. */
 export interface Scene {
@@ -47,6 +54,18 @@ export function deceived(name: string, play: (scene: Scene) => Promise<void>): v
 export const unopened = "[this message cannot be opened]";
 /** … and of what was said in another log. */
 export const astray = "[this was said in another log than this one: the server tells two]";
+
+/** What puts entries into the log as Bob is told it that no server ever took. */
+export async function appender({ hands, bob, bobs }: Scene): Promise<Teller["append"]> {
+  let append: Teller["append"] | undefined;
+  hands.heard = (_, teller) => {
+    append = teller.append;
+    return true;
+  };
+  bob.client.typing(bobs.room.id);
+  await bob.until("a word", () => append !== undefined);
+  return append!;
+}
 
 /** Whether somebody said something. */
 export function isText({ core }: Entry): boolean {

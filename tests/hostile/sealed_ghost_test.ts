@@ -17,9 +17,9 @@ import { newInvitation } from "../crypto/room.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { comeIn, type Member, told } from "../fixtures/sealed_user.ts";
 import { User } from "../fixtures/user.ts";
-import { deceived, isText, oddities, say, tellOf, unopened } from "./deceived.ts";
+import { appender, deceived, isText, oddities, say, tellOf, unopened } from "./deceived.ts";
 import { force, personOf, sealAs } from "./made_up.ts";
-import { type Hands, rowOf, type Teller } from "./tampering.ts";
+import { type Hands, rowOf } from "./tampering.ts";
 
 /** By what a device of the server's would come in by itself. */
 const entrances: Record<string, (ghost: Identity, alices: Member) => Promise<Uint8Array>> = {
@@ -217,14 +217,8 @@ deceived("a knock that the server makes opens no door", async (scene) => {
   const core = await signCore(ghost.device, room, draft);
   const own = personOf(ghost, "Carol");
   hands.people = (people) => [...people, own];
-  let append: Teller["append"] | undefined;
-  hands.heard = (_, teller) => {
-    append = teller.append;
-    return true;
-  };
-  bob.client.typing(bobs.room.id);
-  await bob.until("a word", () => append !== undefined);
-  append!(room, { deviceId: own.deviceId, core }, { deviceId: group!.own.deviceId, core });
+  const append = await appender(scene);
+  append(room, { deviceId: own.deviceId, core }, { deviceId: group!.own.deviceId, core });
   await bob.until("the knocks", () => bobs.sealed.knocks.all.length > 0);
   assertEquals(bobs.sealed.knocks.all.map(({ name }) => name), ["Carol"]); // None of Alice's.
   assertEquals(await bobs.sealed.knocks.entitled(bobs.sealed.keys.group!, Date.now()), []);
@@ -265,20 +259,14 @@ deceived(
 );
 
 deceived("that somebody has left, which they have not, is told", async (scene) => {
-  const { server, hands, alice, alices, bob, bobs } = scene;
-  let append: Teller["append"] | undefined;
-  hands.heard = (_, teller) => {
-    append = teller.append;
-    return true;
-  };
-  bob.client.typing(bobs.room.id);
-  await bob.until("a word", () => append !== undefined);
+  const { server, alice, alices, bob, bobs } = scene;
+  const append = await appender(scene);
   const { userKey, deviceId } = alices.sealed.keys.group!.own;
   const person = { deviceId, userId: alice.client.welcome.userId, name: "Alice", userKey };
   const messageId = newMessageId(Date.now());
   const payload = personPayload.encode(person);
   const draft = { proof: Proof.unverified, content: Content.left, messageId, payload };
-  append!(bobs.room.id, { deviceId: deviceIdOf(server.key.publicKey), core: encodeCore(draft) });
+  append(bobs.room.id, { deviceId: deviceIdOf(server.key.publicKey), core: encodeCore(draft) });
   const isLeft = ({ core }: ClientEntry) => core.content === Content.left;
   const left = () =>
     bob.events.some((event) => event.kind === "entries" && event.entries.some(isLeft));
