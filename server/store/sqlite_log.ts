@@ -99,8 +99,14 @@ const texts = {
   deleteBlock: "DELETE FROM blocks WHERE room = ? AND last_seq = ?",
   addId:
     "INSERT INTO ids (room, message_id, device, seq) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+  // Message ids and devices, back to back in one blob: a statement for each entry would cost twice.
+  addIds: "WITH RECURSIVE row(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM row WHERE n + 1 < ?4) " +
+    "INSERT INTO ids (room, message_id, device, seq) " +
+    "SELECT ?1, substr(?2, n * 32 + 1, 16), substr(?2, n * 32 + 17, 16), ?3 + n FROM row " +
+    "WHERE true ON CONFLICT DO NOTHING",
   seqOf: "SELECT seq FROM ids WHERE room = ? AND message_id = ? AND device = ?",
   deleteId: "DELETE FROM ids WHERE room = ? AND message_id = ? AND device = ?",
+  takeBackId: "DELETE FROM ids WHERE room = ? AND message_id = ? AND device = ? AND seq >= ?",
   addEdit: "INSERT INTO edits (room, target, seq) VALUES (?, ?, ?)",
   hasEdit: "SELECT 1 FROM edits WHERE room = ? AND target = ? AND seq = ?",
   editsOf: "SELECT seq FROM edits WHERE room = ? AND target = ?",

@@ -8,7 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fromMapKey, readU32 } from "../../protocol/bytes.ts";
 import { decodeRows, editedBy, type Entry, messageIdOf, refOf } from "../../protocol/entry.ts";
-import { lengthBytes } from "../../protocol/limits.ts";
+import { idBytes, lengthBytes } from "../../protocol/limits.ts";
 import type { Cursor } from "../../protocol/message.ts";
 import {
   type Block,
@@ -32,6 +32,11 @@ import {
 
 /** What one step of trimming and of sweeping deletes at most, so that appends wait little. */
 const stepEntriesMax = 2_000;
+
+/** From so many submissions on, their ids are added together. */
+const togetherMin = 8;
+/** A message id and a device. */
+const pairBytes = 2 * idBytes;
 
 /** The tables of an open file. */
 export class SqliteTables {
@@ -147,22 +152,47 @@ export class SqliteTables {
 
   /** Which submissions are new, and the seqs of all; the new ones are known from now on. */
   #sort({ number }: FileLog, submissions: readonly Submission[], firstSeq: number) {
+    if (this.#addAll(number!, submissions, firstSeq)) {
+      const seqs = submissions.map((_, index) => firstSeq + index);
+      this.#noteEdits(number!, submissions, firstSeq);
+      return { seqs, fresh: submissions };
+    }
     const seqs: number[] = [];
     const fresh: Submission[] = [];
     for (const submission of submissions) {
       const id = messageIdOf(submission.core);
       const seq = firstSeq + fresh.length;
       const { changes } = this.#sql.addId.run(number!, id, submission.deviceId, seq);
-      if (changes) {
-        const edited = editedBy(submission.core);
-        if (edited) this.#sql.addEdit.run(number!, edited, seq);
-        fresh.push(submission);
-      }
+      if (changes) fresh.push(submission);
       seqs.push(
         changes ? seq : this.#sql.seqOf.get(number!, id, submission.deviceId)!.seq as number,
       );
     }
+    this.#noteEdits(number!, fresh, firstSeq);
     return { seqs, fresh };
+  }
+
+  /** Adds the ids of many submissions at once, when none of them is a repetition; else adds none. */
+  #addAll(number: number, submissions: readonly Submission[], firstSeq: number): boolean {
+    const count = submissions.length;
+    if (count < togetherMin) return false;
+    const ids = new Uint8Array(count * pairBytes);
+    for (const [index, { core, deviceId }] of submissions.entries()) {
+      ids.set(messageIdOf(core), index * pairBytes);
+      ids.set(deviceId, index * pairBytes + idBytes);
+    }
+    if (this.#sql.addIds.run(number, ids, firstSeq, count).changes === count) return true;
+    for (const { core, deviceId } of submissions) {
+      this.#sql.takeBackId.run(number, messageIdOf(core), deviceId, firstSeq);
+    }
+    return false;
+  }
+
+  #noteEdits(number: number, fresh: readonly Submission[], firstSeq: number): void {
+    for (const [index, { core }] of fresh.entries()) {
+      const edited = editedBy(core);
+      if (edited) this.#sql.addEdit.run(number, edited, firstSeq + index);
+    }
   }
 
   /** Erases what submissions say, in the log and in the block that they are in themselves. */

@@ -292,7 +292,7 @@ export function testStore(name: string, open: () => Promise<Opened> | Opened): v
   });
 
   test("holds what was appended, in any order of appends and repetitions", async (store) => {
-    const appends = fc.array(fc.array(fc.nat(30), { maxLength: 6 }), { maxLength: 12 });
+    const appends = fc.array(fc.array(fc.nat(99), { maxLength: 20 }), { maxLength: 12 });
     let round = 0;
     await fc.assert(
       fc.asyncProperty(appends, fc.integer({ min: 1, max: 500 }), async (all, size) => {
