@@ -306,6 +306,8 @@ export const knocksMax = 256;
 export const departedMax = 4096;
 /** Entries of a sealed room's log of which a client remembers where the chain stood. */
 export const trailMax = 4096;
+/** Who says something with keys of their own that are older changes them first. */
+export const ownKeysMs = 24 * 3600_000;
 /** How long who asks to be let in waits for a member, before coming in by themselves. */
 export const knockWaitMs = 2_000;
 /** Of those who come in by themselves each waits so much longer than who knocked before … */

@@ -2,20 +2,24 @@
  * What is kept of a sealed room's keys: the group, and what the log has said of it that is not in it.
  *
  * ```
- * state   [last commit's message id 16][u16 count][user key 32]…[u16 count][user key 32]…[group]
+ * state   [u64 when our own keys changed last, ms since 1970][last commit's message id 16]
+ *         [u16 count][user key 32]…[u16 count][user key 32]…[group]
  * ```
  *
  * The user keys are of those who have left and are still in the tree, then of those who were in it
- * before we came, of whom the log that we have cannot say whether they had left.
+ * before we came, of whom the log that we have cannot say whether they had left. States that were kept
+ * before there was a time begin with the message id: with a time that is not 0 in its first two bytes.
  *
  * @module
  */
 
-import { concat, fromMapKey, mapKey } from "../../protocol/bytes.ts";
+import { concat, fromMapKey, mapKey, readU64, writeU64 } from "../../protocol/bytes.ts";
 import { idBytes } from "../../protocol/limits.ts";
 
 /** See above. */
 export interface KeptState {
+  /** 0 where it is not known. */
+  readonly renewedMs: number;
   readonly lastCommit: Uint8Array;
   /** By {@link mapKey}. */
   readonly departed: ReadonlySet<string>;
@@ -24,16 +28,28 @@ export interface KeptState {
 }
 
 const keyBytes = 32;
+const timeBytes = 8;
 
-export function encodeState({ lastCommit, departed, before, group }: KeptState): Uint8Array {
-  return concat([lastCommit, encodeKeys(departed), encodeKeys(before), group]);
+export function encodeState(state: KeptState): Uint8Array {
+  const { renewedMs, lastCommit, departed, before, group } = state;
+  const time = new Uint8Array(timeBytes);
+  writeU64(time, 0, renewedMs);
+  return concat([time, lastCommit, encodeKeys(departed), encodeKeys(before), group]);
 }
 
 /** @throws {RangeError} when these bytes are none */
 export function decodeState(bytes: Uint8Array): KeptState {
-  const [departed, next] = decodeKeys(bytes, idBytes);
+  const hasTime = bytes[0] === 0 && bytes[1] === 0;
+  const commitAt = hasTime ? timeBytes : 0;
+  const [departed, next] = decodeKeys(bytes, commitAt + idBytes);
   const [before, end] = decodeKeys(bytes, next);
-  return { lastCommit: bytes.subarray(0, idBytes), departed, before, group: bytes.subarray(end) };
+  return {
+    renewedMs: hasTime ? readU64(bytes, 0) : 0,
+    lastCommit: bytes.subarray(commitAt, commitAt + idBytes),
+    departed,
+    before,
+    group: bytes.subarray(end),
+  };
 }
 
 function encodeKeys(keys: ReadonlySet<string>): Uint8Array {

@@ -7,6 +7,7 @@
 import { type Applied, type Group, GroupError, type GroupMember } from "../../crypto/group.ts";
 import { deviceIdOf, type Identity } from "../../crypto/identity.ts";
 import { concat, equal } from "../../protocol/bytes.ts";
+import type { Clock } from "../../protocol/clock.ts";
 import { decodeCommit } from "../../protocol/commit.ts";
 import {
   chainEntry,
@@ -42,6 +43,7 @@ export interface ReadingOptions {
   readonly knocks: Knocks;
   readonly people: People;
   readonly profile: Profile;
+  readonly clock: Clock;
   readonly server: () => Server | undefined;
   readonly tell: (happening: KeysHappening) => void;
   /** Told when the room's keys have been begun anew, by somebody else. */
@@ -243,8 +245,8 @@ export class Reading {
 
   /** @param voucher who has let us in, unless we have come in by ourselves */
   #enter(group: Group, isNew: boolean, voucher?: GroupMember): void {
-    const { keys, knocks, tell } = this.#options;
-    keys.enter(group, { isNew });
+    const { keys, knocks, clock, tell } = this.#options;
+    keys.enter(group, { isNew, nowMs: clock.now() });
     knocks.settle(group.members);
     if (voucher) this.#confirm(voucher);
     const { isConfirmed } = keys;

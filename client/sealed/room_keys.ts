@@ -30,6 +30,8 @@ export class RoomKeys {
   readonly #joined = new Set<string>();
   /** Something may have been sealed with these keys that we do not know of: they seal nothing more. */
   mustRenew = false;
+  /** When our own keys in the group changed last, ms since 1970: we came in, or a commit of ours won. */
+  renewedMs = 0;
   /** The group of this generation ended by a commit that no honest member can accept. */
   broken: Group | undefined;
   /**
@@ -58,7 +60,7 @@ export class RoomKeys {
   }
 
   /** We are in this group from now on. */
-  enter(group: Group, { isNew }: { isNew: boolean }): void {
+  enter(group: Group, { isNew, nowMs }: { isNew: boolean; nowMs: number }): void {
     if (isNew) this.before.clear();
     const known = isNew ? [group.own] : [group.own, ...this.group?.members ?? []];
     this.noteAdded(
@@ -71,6 +73,7 @@ export class RoomKeys {
     this.group = group;
     this.broken = undefined;
     this.mustRenew = false;
+    this.renewedMs = nowMs;
   }
 
   /** The log says that this user has joined the room. */
@@ -107,8 +110,9 @@ export class RoomKeys {
   }
 
   /** Goes on with what was kept. */
-  restore({ lastCommit, departed, before }: KeptState, group: Group): void {
+  restore({ renewedMs, lastCommit, departed, before }: KeptState, group: Group): void {
     this.group = group;
+    this.renewedMs = renewedMs;
     this.lastCommit = lastCommit.slice();
     for (const key of departed) this.departed.add(key);
     for (const key of before) this.before.add(key);
@@ -117,8 +121,8 @@ export class RoomKeys {
   /** What is to be kept; undefined without a group. */
   save(group: Group | undefined = this.group): Uint8Array | undefined {
     if (!group || !this.lastCommit) return undefined;
-    const { lastCommit, departed, before } = this;
-    return encodeState({ lastCommit, departed, before, group: group.save() });
+    const { renewedMs, lastCommit, departed, before } = this;
+    return encodeState({ renewedMs, lastCommit, departed, before, group: group.save() });
   }
 
   /** Whether it is certain that this is the group of who invited us. */

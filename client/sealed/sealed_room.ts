@@ -31,6 +31,7 @@ import {
   arrivalSlowMs,
   heldUpMs,
   knockWaitMs,
+  ownKeysMs,
   sealRetryMs,
   sealRetryMsMax,
 } from "../../protocol/limits.ts";
@@ -400,14 +401,20 @@ export class SealedRoom {
     return intruder && { what: "intruder", name: people.nameOf(intruder.userKey) };
   }
 
-  /** Begins an epoch where this one must not be used; false where others were faster. */
+  /** Begins an epoch where this one must not be used, or our own keys are old; false when it did. */
   async #freshen(): Promise<boolean> {
-    const isDue = () => this.keys.mustRenew || this.keys.leftBehind.length > 0;
+    const isDue = () => this.keys.mustRenew || this.keys.leftBehind.length > 0 || this.#areKeysOld;
     if (!isDue()) return true;
     await this.#proposals.commit(() =>
       isDue() ? { remove: this.keys.leftBehind.map(({ leaf }) => leaf) } : undefined
     );
     return false;
+  }
+
+  /** Who has got at our keys may open what is said for so long. */
+  get #areKeysOld(): boolean {
+    const ageMs = this.#options.clock.now() - this.keys.renewedMs;
+    return Math.abs(ageMs) >= ownKeysMs; // Less than none: the clock was wrong, then or now.
   }
 
   /** A message's core, sealed in the group's epoch; the one it has already where that is of this epoch. */

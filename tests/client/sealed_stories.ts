@@ -9,7 +9,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Refused } from "../../client/handshake.ts";
 import { direct, giveRole, invite, report, revoke, takeOut } from "../../client/sealed/acts.ts";
 import { decodeRoomKey } from "../../client/sealed/room_key.ts";
+import type { SealedRoom } from "../../client/sealed/sealed_room.ts";
 import { forgetful } from "../../client/store/store.ts";
+import { ownKeysMs } from "../../protocol/limits.ts";
 import { MemoryClientStore } from "../fixtures/memory_client_store.ts";
 import { comeBy, comeIn, make, told } from "../fixtures/sealed_user.ts";
 import { type Place, User } from "../fixtures/user.ts";
@@ -151,6 +153,33 @@ stories.set(
     assertEquals(bobs.keys.group, undefined);
   },
 );
+
+stories.set("who talks for days changes their own keys once a day", async (server) => {
+  const store = new MemoryClientStore();
+  const alice = await User.enter(server, "Alice", store);
+  const { room, sealed } = await make(alice);
+  await using bob = (await comeIn(server, "Bob", alice, sealed)).user;
+  const epochs: (number | undefined)[] = [];
+  const say = async (user: User, of: SealedRoom, text: string) => {
+    await user.client.say(room.id, text);
+    await bob.hears(text);
+    epochs.push(of.keys.group?.epoch);
+  };
+  await say(alice, sealed, "today");
+  await say(alice, sealed, "today, again");
+  sealed.keys.renewedMs -= ownKeysMs;
+  await say(alice, sealed, "tomorrow");
+  await say(alice, sealed, "tomorrow, again");
+  await alice.leave();
+
+  await using again = await User.enter(server, "Alice", store);
+  const kept = again.client.sealedRoom(room.id)!;
+  await say(again, kept, "after a night's sleep");
+  kept.keys.renewedMs += 2 * ownKeysMs; // The clock was wrong.
+  await say(again, kept, "some other day");
+  const [first = 0] = epochs;
+  assertEquals(epochs.map((epoch) => epoch! - first), [0, 0, 1, 1, 1, 2]);
+});
 
 stories.set("a process that keeps nothing says nothing in sealed rooms", async (server) => {
   const store = new MemoryClientStore();
