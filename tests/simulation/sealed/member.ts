@@ -20,6 +20,7 @@ import { mapKey } from "../../../protocol/bytes.ts";
 import { encodeCommit } from "../../../protocol/commit.ts";
 import { Content, decodeCore, messageIdOf, Proof } from "../../../protocol/entry.ts";
 import { sha256 } from "../../../protocol/hash.ts";
+import { ownKeysMs } from "../../../protocol/limits.ts";
 import { MemoryClientStore } from "../../fixtures/memory_client_store.ts";
 import { isInnocent } from "../innocent.ts";
 import { type Fate, type Mortal, mortalClock, mortalProfile, ProcessEnded } from "../mortal.ts";
@@ -392,6 +393,9 @@ export class SealedMember {
       }
       case "renew":
         return await sealed.change(() => ({}));
+      case "age": // As if a day had passed.
+        sealed.keys.renewedMs -= ownKeysMs;
+        return;
       case "kick":
         if (whom === this) return;
         await takeOut(client, sealed, whom.name);

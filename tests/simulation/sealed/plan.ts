@@ -59,6 +59,7 @@ export const deeds = [
   "member",
   "revoke",
   "direct",
+  "age",
 ] as const;
 
 export interface Deed {
