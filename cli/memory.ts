@@ -18,24 +18,48 @@ const lookMs = 500;
 const restShare = 0.1;
 /** What the heap has to have grown since the last time. */
 const growthBytes = 4 * 1024 * 1024;
+/** Everybody waits while it is tidied: a hundredth of the time is given to that … */
+const pauseShare = 0.01;
+/** … unless it is so many times as large as it was: many have come, or something large has gone. */
+const growthFactor = 2;
 
 /** About what the heap of an empty server has. */
 const emptyHeapBytes = 16 * 1024 * 1024;
+
+/** Says when the heap of a process at rest is to be tidied. */
+export class Tidying {
+  /** What it had after the last time. */
+  #heapBytes = emptyHeapBytes;
+  #notBeforeMs = -Infinity;
+
+  isDue(nowMs: number, heapBytes: number): boolean {
+    if (heapBytes <= this.#heapBytes + growthBytes) return false;
+    return nowMs >= this.#notBeforeMs || heapBytes > growthFactor * this.#heapBytes;
+  }
+
+  /** It has been tidied, which took so long. */
+  done(nowMs: number, tookMs: number, heapBytes: number): void {
+    this.#heapBytes = heapBytes;
+    this.#notBeforeMs = nowMs + tookMs / pauseShare;
+  }
+}
 
 /** Looks now and then, until the returned function is called. */
 export function tidyMemoryAtRest(clock: Clock): () => void {
   const { gc } = globalThis as Collector;
   if (!gc) return () => {};
+  const tidying = new Tidying();
   let before = process.cpuUsage();
-  let heapBytes = emptyHeapBytes;
   let cancel = () => {};
   const look = () => {
     const { user, system } = process.cpuUsage(before);
     before = process.cpuUsage();
     const isAtRest = (user + system) / 1000 < restShare * lookMs;
-    if (isAtRest && Deno.memoryUsage().heapTotal > heapBytes + growthBytes) {
+    const sinceMs = performance.now();
+    if (isAtRest && tidying.isDue(sinceMs, Deno.memoryUsage().heapTotal)) {
       gc({ type: "major", execution: "sync", flavor: "last-resort" });
-      heapBytes = Deno.memoryUsage().heapTotal;
+      const nowMs = performance.now();
+      tidying.done(nowMs, nowMs - sinceMs, Deno.memoryUsage().heapTotal);
       before = process.cpuUsage();
     }
     cancel = clock.timer(lookMs, look);
