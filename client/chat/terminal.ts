@@ -39,7 +39,7 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
   /** A question's answer stays on the screen; what is said comes back from the room. */
   let isAsking = false;
   const paste = new Paste();
-  /** What was being typed when a paste had to be asked about. */
+  /** The line that a paste ended in when it had to be asked about; it goes with the rest of it. */
   let unfinished = "";
   let isOver = false;
   let isClosed = false;
@@ -94,7 +94,7 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
     if (isQuestion) forget(editor);
     if (isAsking || !isQuestion) return take(line);
     const confirmed = paste.answer(line);
-    if (confirmed.length === 0) notice("-- None of it was sent.");
+    if (confirmed.length === 0) return notice("-- None of it was sent.");
     for (const each of confirmed) take(each);
     editor.write(unfinished);
   });

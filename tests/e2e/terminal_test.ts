@@ -126,15 +126,16 @@ Deno.test("many pasted lines are sent only when somebody says so, and a few at o
   await alice.prompts("Send 40 lines? [y/N]");
   await alice.line("");
   await alice.shows("-- None of it was sent.");
-  await alice.prompts("lobby (open)> and the start of a line");
-  await alice.type(KEY.ctrlU);
+  await alice.prompts("lobby (open)>");
 
-  await paste(many("y"));
+  await paste(`${many("y")}and the start of a line`);
   await alice.prompts("Send 40 lines? [y/N]");
   await paste("y\r");
   await alice.prompts("Send 41 lines? [y/N]");
   await alice.line("y");
   await alice.shows("[Alice]: y");
+  await alice.prompts("lobby (open)> and the start of a line");
+  await alice.type(KEY.ctrlU);
   await alice.line("done");
   await reader.until("[Alice]: done\n");
   const wanted = [..."one,two".split(","), ...many("y").split("\r").slice(0, -1), "y", "done"];
