@@ -13,6 +13,10 @@ export interface Owed {
   readonly isStale: boolean;
   /** The first that was refused because of it, and is waited for should this one be in the log already. */
   behind?: Owed;
+  /** Its author knows that it was refused, and so sends it again before anything behind it … */
+  isTold: boolean;
+  /** … unless it has turned up in the log: then this, which has come behind it since, comes again. */
+  inVain?: Uint8Array;
 }
 
 /** A logged-in session, as the handlers of messages see it. */

@@ -30,13 +30,13 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     // A full room holds up those who are in it, and would not hold up others.
     const text = "Join the room before you say something in it.";
     if (room) forgive(member, room, core);
-    return refuse(member, core, new ProtocolError("forbidden", text));
+    return refuse(member, room, core, new ProtocolError("forbidden", text));
   }
   const number = numberOf(member, room, core);
   const refusal = refusalOf(member, room, core, payloadAt);
   if (refusal && !member.publishes.wasTaken(messageIdOf(core))) {
     if (refusal.retryAfterMs === undefined) forgive(member, room, core);
-    return refuse(member, core, refusal);
+    return refuse(member, room, core, refusal);
   }
   const staleness = stalenessOf(room, core);
   const examine = refusal
@@ -54,7 +54,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     onRefused(error) {
       if (error.retryAfterMs === undefined) waitNoMore(member, room, core);
       else owe(member, room, messageIdOf(core), number, error.code === "stale_epoch");
-      refuse(member, core, error);
+      refuse(member, room, core, error);
     },
   });
 }
@@ -72,9 +72,16 @@ function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
   return isEarlier ? owed.number - 1 : ++member.published;
 }
 
-function refuse(member: Member, core: Uint8Array, refusal: ProtocolError): void {
+function refuse(
+  member: Member,
+  room: PeopledRoom | undefined,
+  core: Uint8Array,
+  refusal: ProtocolError,
+): void {
   const { code, message: text, retryAfterMs = 0 } = refusal;
   const messageId = messageIdOf(core);
+  const owed = room && member.owed.get(room);
+  if (owed && equal(owed.messageId, messageId)) owed.isTold = true;
   member.send(encodeControl("error", { code, text, messageId, retryAfterMs }));
 }
 
@@ -95,7 +102,7 @@ function owe(
 }
 
 function owedOf(messageId: Uint8Array, number: number, isStale = false): Owed {
-  return { messageId: messageId.slice(), number, isStale };
+  return { messageId: messageId.slice(), number, isStale, isTold: false };
 }
 
 /** A message that has come and will never be taken is not waited for; what it held up comes behind it. */
@@ -188,6 +195,7 @@ function hurryOf(
   messageId: Uint8Array,
 ): ProtocolError | undefined {
   const { publishes, owed } = member;
+  if (isInVain(member, room, messageId)) owed.delete(room);
   const waitedFor = owed.get(room);
   const isNext = !waitedFor || equal(waitedFor.messageId, messageId);
   // The pause of a slow room was kept before it was sealed too late.
@@ -200,10 +208,23 @@ function hurryOf(
     return undefined;
   }
   if (!waitedFor) owe(member, room, messageId, member.published);
-  else if (!isNext && !publishes.wasTaken(messageId)) {
-    waitedFor.behind ??= owedOf(messageId, member.published);
+  else if (isNext) {
+    waitedFor.isTold = false;
+    delete waitedFor.inVain;
+  } else if (!publishes.wasTaken(messageId)) {
+    waitedFor.behind ??= { ...owedOf(messageId, member.published), isTold: true };
+    if (waitedFor.isTold) waitedFor.inVain ??= messageId.slice();
   }
   return new ProtocolError("slow_down", undefined, { retryAfterMs });
+}
+
+/**
+ * Whether this has come in vain behind what is waited for, and comes again without that: its author has
+ * it from the log by now, where it was taken earlier and is no longer kept, and will not send it.
+ */
+function isInVain({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): boolean {
+  const inVain = owed.get(room)?.inVain;
+  return inVain !== undefined && equal(inVain, messageId);
 }
 
 /** How long somebody still has to wait where there is a pause between two messages. */

@@ -174,6 +174,51 @@ Deno.test("what a full disk refused is not waited for once it has come again", a
   assertEquals((await store.end(team.id)).seq, 1);
 });
 
+/** Somebody who may say two messages at once, then one a second, and what they are told. */
+async function speaker(server: Core) {
+  const alice = server.somebody("Alice");
+  const team = await server.room("team", alice);
+  const told: string[] = [];
+  const member = {
+    ...alice,
+    services: server.services,
+    rooms: new Set([team]),
+    owed: new Map(),
+    published: 0,
+    publishes: new PublishBudget(server.clock, 1, 2),
+    send: (message: Uint8Array) => told.push(decodeMessages(message)[0]!.type),
+  } as unknown as Parameters<typeof publish>[0];
+  /** Says it, and what was told of it. */
+  const say = async (number: number): Promise<string> => {
+    told.length = 0;
+    publish(member, { type: "publish", room: team.id, core: core(number) });
+    await team.room.flushed();
+    return told.join() || "taken";
+  };
+  return { team, member, say };
+}
+
+Deno.test("nobody waits for ever for what its author has from the log, where it is kept no more", async () => {
+  using server = await Core.open();
+  const { team, member, say } = await speaker(server);
+  assertEquals([await say(3), await say(4)], ["taken", "taken"]);
+  await server.store.trim(team.id, server.clock.now() + 1);
+  member.owed.clear(); // Another session, whose author does not know yet that it was taken.
+  assertEquals([await say(3), await say(5)], ["error", "error"]);
+  await server.clock.advance(5_000);
+  assertEquals([await say(5), await say(6)], ["taken", "taken"]);
+});
+
+Deno.test("what came behind something that was refused twice is not taken before it", async () => {
+  using server = await Core.open();
+  const { say } = await speaker(server);
+  assertEquals([await say(3), await say(4)], ["taken", "taken"]);
+  assertEquals([await say(5), await say(6)], ["error", "error"]);
+  assertEquals([await say(5), await say(6)], ["error", "error"], "sent in one go");
+  await server.clock.advance(5_000);
+  assertEquals([await say(5), await say(6)], ["taken", "taken"]);
+});
+
 Deno.test("who is sent out of a room while away is not waited for there", async () => {
   using server = await Core.open();
   const [olga, alice] = [server.somebody("Olga"), server.somebody("Alice")];
