@@ -59,12 +59,6 @@ export class Outbox {
     return this.#unacknowledged.has(mapKey(messageId));
   }
 
-  /** Whether the server takes nothing more in its room before this message comes again. */
-  isOwed(messageId: Uint8Array): boolean {
-    const waiting = this.#unacknowledged.get(mapKey(messageId));
-    return waiting !== undefined && waiting.queue.isOwed(waiting.message);
-  }
-
   /** So many bytes are about to be added; the returned function takes that back. */
   reserve(bytes: number): () => void {
     this.#bytes += bytes;
@@ -113,18 +107,14 @@ export class Outbox {
     return true;
   }
 
-  /**
-   * Gives up what waits for a room: what that was, and whether the server waits for some of it. Then
-   * only another session gets anything to it.
-   */
-  drop(room: Uint8Array): { dropped: OwnMessage[]; isOwed: boolean } {
+  /** Gives up what waits for a room: what that was. */
+  drop(room: Uint8Array): OwnMessage[] {
     const queue = this.#queues.get(mapKey(room));
     const dropped = queue?.messages ?? [];
-    const isOwed = dropped.some((message) => queue!.isOwed(message));
     for (const { core } of dropped) this.settle(messageIdOf(core));
     queue?.close();
     this.#queues.delete(mapKey(room));
-    return { dropped, isOwed };
+    return dropped;
   }
 
   /**

@@ -519,8 +519,7 @@ export class Client {
 
   /** Nothing is said any more in a room that we are not in. */
   #giveUp(room: Uint8Array, name: string, reason: string): void {
-    const { dropped, isOwed } = this.#outbox.drop(room);
-    const messageIds = dropped.map(({ core }) => messageIdOf(core));
+    const messageIds = this.#outbox.drop(room).map(({ core }) => messageIdOf(core));
     const text = `You are no longer in ${name}.`;
     // Told first: better twice than never, should this process end in between.
     for (const messageId of messageIds) {
@@ -528,7 +527,6 @@ export class Client {
     }
     this.#profile!.leave(room, messageIds);
     this.#options.onEvent({ kind: "removed", room, name, reason });
-    if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
 
   #take(
@@ -630,11 +628,7 @@ export class Client {
 
   #refused(messageId: Uint8Array, { code, text, retryAfterMs }: Control<"error">): void {
     const message = this.#outbox.find(messageId);
-    if (!message) {
-      // It has been seen in the log, and does not come again: in this session the server would wait for it.
-      if (passing.includes(code)) this.#session?.close();
-      return;
-    }
+    if (!message) return; // It has been seen in the log; what comes behind it shows the server that.
     if (passing.includes(code)) {
       const isMeant = this.#outbox.slowDown(messageId, retryAfterMs);
       if (code === "stale_epoch" && isMeant) this.#sealed!.find(message.room)?.stale(messageId);
@@ -642,11 +636,9 @@ export class Client {
       this.#isDelayed = true;
       return this.#options.onEvent({ kind: "delayed", reason: text });
     }
-    const isOwed = this.#outbox.isOwed(messageId);
     this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
     this.#profile!.settle([messageId]);
     this.#outbox.settle(messageId);
-    if (isOwed) this.#session?.close(); // In this session the server would wait for it for ever.
   }
 
   #keepRead({ id, readSeq }: ClientRoom): void {

@@ -22,8 +22,6 @@ export class RoomQueue {
   readonly #unacknowledged = new Map<string, OwnMessage>();
   /** Those of them that are to be sent, or sent again. */
   #toSend = new Set<OwnMessage>();
-  /** The server takes none of this session in this room before this one comes again. */
-  #owed: OwnMessage | undefined;
   #send: Send | undefined;
   /** How many may be under way. */
   #window = outboxWindowMax;
@@ -45,11 +43,6 @@ export class RoomQueue {
     return this.#unacknowledged.size - this.#toSend.size;
   }
 
-  /** Whether the server takes nothing more here in this session before this message comes again. */
-  isOwed(message: OwnMessage): boolean {
-    return this.#owed === message;
-  }
-
   add(message: OwnMessage): void {
     this.#unacknowledged.set(mapKey(messageIdOf(message.core)), message);
     this.#toSend.add(message);
@@ -59,7 +52,6 @@ export class RoomQueue {
   /** A session is there: all that is not in the log goes out, from the oldest on. */
   open(send: Send): void {
     this.#send = send;
-    this.#owed = undefined;
     this.#window = outboxWindowMax;
     this.#toSend = new Set(this.#unacknowledged.values());
     this.#resume();
@@ -74,7 +66,6 @@ export class RoomQueue {
   /** The session is gone. */
   close(): void {
     this.#send = undefined;
-    this.#owed = undefined;
     this.#cancelPause?.();
     this.#cancelPause = undefined;
   }
@@ -83,7 +74,6 @@ export class RoomQueue {
   settle(message: OwnMessage): void {
     this.#unacknowledged.delete(mapKey(messageIdOf(message.core)));
     this.#toSend.delete(message);
-    if (this.#owed === message) this.#owed = undefined;
     this.#window = Math.min(this.#window + 1, outboxWindowMax);
   }
 
@@ -95,7 +85,6 @@ export class RoomQueue {
   slowDown(refused: OwnMessage, retryAfterMs = refusedMs): boolean {
     if (this.#toSend.has(refused)) return false;
     const all = this.messages;
-    this.#owed = refused;
     this.#toSend = new Set(all.slice(all.indexOf(refused)));
     this.#window = 1;
     this.#cancelPause ??= this.#clock.timer(retryAfterMs, () => this.#resume());

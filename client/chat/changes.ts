@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatDuration, formatTime } from "../../protocol/answer_text.ts";
+import { formatTime } from "../../protocol/answer_text.ts";
 import type { Change } from "../../protocol/command.ts";
 
 /** How each act is told; the end and the reason are added. */
@@ -17,9 +17,9 @@ const acts: Readonly<Record<string, (whom: string, value: string) => string>> = 
   mute: (whom) => `muted ${whom}`,
   unmute: (whom) => `lets ${whom} write again`,
   slow: (_, value) =>
-    parseInt(value) === 0
+    value === "off"
       ? "lets everybody write as fast as they like"
-      : `lets everybody wait ${formatDuration(parseInt(value))} between two messages`,
+      : `lets everybody wait ${value} between two messages`,
   announce: (_, value) =>
     value === "on" ? "lets only moderators write here" : "lets everybody write here",
   access: (_, value) =>

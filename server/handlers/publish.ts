@@ -1,3 +1,4 @@
+import { formatDuration } from "../../protocol/answer_text.ts";
 import { equal } from "../../protocol/bytes.ts";
 import {
   Content,
@@ -184,7 +185,7 @@ export function muteOf(
   if (mutedMs <= 0) return undefined;
   const text = mutedMs > 365 * 24 * 3600_000
     ? "You may read here, but not write: a moderator has muted you."
-    : `A moderator has muted you here for another ${Math.ceil(mutedMs / 60_000)} minutes.`;
+    : `A moderator has muted you here for another ${formatDuration(Math.max(mutedMs, 1000))}.`;
   return new ProtocolError("forbidden", text);
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatDuration } from "../../protocol/answer_text.ts";
 import { mapKey } from "../../protocol/bytes.ts";
 import type { Args, Result } from "../../protocol/command.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
@@ -18,7 +19,7 @@ export async function slow(
 ): Promise<Result<"slow">> {
   const { room, services: { hub } } = asked;
   room.slowMs = everyMs;
-  const act = { act: "slow", value: everyMs === 0 ? "off" : `${everyMs / 1000}s` };
+  const act = { act: "slow", value: everyMs === 0 ? "off" : formatDuration(everyMs) };
   await actedInRoom(asked, act, [hub.changed(room)]);
   return {};
 }

@@ -227,18 +227,7 @@ Deno.test("an outbox keeps the order in each room, and gives up a room's message
   outbox.add(message(3));
   desk.open();
   assertEquals([desk.taken(), outbox.rooms], [[1, 3, 2], [lobby, team]]);
-  const { dropped, isOwed } = outbox.drop(team);
-  assertEquals([dropped.map(numberOf), isOwed, outbox.size], [[2], false, 2]);
-});
-
-Deno.test("an outbox knows which message the server waits for, until it is settled or dropped", () => {
-  const desk = new Desk();
-  desk.open();
-  desk.say(1, 2);
-  desk.outbox.slowDown(idOf(1), 100);
-  assertEquals([1, 2].map((number) => desk.outbox.isOwed(idOf(number))), [true, false]);
-  assertEquals(desk.outbox.drop(lobby).isOwed, true);
-  assertEquals(desk.outbox.isOwed(idOf(1)), false);
+  assertEquals([outbox.drop(team).map(numberOf), outbox.size], [[2], 2]);
 });
 
 /** What may happen to an outbox. */
