@@ -11,8 +11,8 @@ export interface Owed {
   readonly number: number;
   /** It was sealed for an epoch that had passed; nothing else spoke against it. */
   readonly isStale: boolean;
-  /** The first that was refused because of it, and is waited for should this one be in the log already. */
-  behind?: Owed;
+  /** The next of those refused that is waited for once this has come, or is in the log already. */
+  behind?: Owed | undefined;
   /** Its author knows that it was refused, and so sends it again before anything behind it … */
   isTold: boolean;
   /** … unless it has turned up in the log: then this, which has come behind it since, comes again. */

@@ -12,7 +12,7 @@ import {
   Proof,
 } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { reactionBytesMax } from "../../protocol/limits.ts";
+import { outboxWindowMax, reactionBytesMax } from "../../protocol/limits.ts";
 import { whoMay } from "../../protocol/may.ts";
 import { encodeControl, type Publish } from "../../protocol/message.ts";
 import { standingOf } from "../asked.ts";
@@ -30,13 +30,13 @@ export function publish(member: Member, { room: id, core }: Publish): void {
   if (!room || !member.rooms.has(room)) {
     // A full room holds up those who are in it, and would not hold up others.
     const text = "Join the room before you say something in it.";
-    if (room) forgive(member, room, core);
+    if (room) waitNoMore(member, room, messageIdOf(core));
     return refuse(member, room, core, new ProtocolError("forbidden", text));
   }
   const number = numberOf(member, room, core);
   const refusal = refusalOf(member, room, core, payloadAt);
   if (refusal && !member.publishes.wasTaken(messageIdOf(core))) {
-    if (refusal.retryAfterMs === undefined) forgive(member, room, core);
+    if (refusal.retryAfterMs === undefined) waitNoMore(member, room, messageIdOf(core));
     return refuse(member, room, core, refusal);
   }
   const staleness = stalenessOf(room, core);
@@ -49,11 +49,11 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     ...(examine && { examine }),
     ...(staleness && { author: member, refusal: staleness }),
     onRepeated(seq) {
-      waitNoMore(member, room, core);
+      waitNoMore(member, room, messageIdOf(core));
       member.send(encodeControl("stored", { room: id, messageId: messageIdOf(core), seq }));
     },
     onRefused(error) {
-      if (error.retryAfterMs === undefined) waitNoMore(member, room, core);
+      if (error.retryAfterMs === undefined) waitNoMore(member, room, messageIdOf(core));
       else owe(member, room, messageIdOf(core), number, error.code === "stale_epoch");
       refuse(member, room, core, error);
     },
@@ -68,7 +68,8 @@ function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
   const owed = member.owed.get(room);
   if (!owed) return ++member.published;
   const messageId = messageIdOf(core);
-  if (equal(owed.messageId, messageId)) return owed.number;
+  const refused = owedAs(member, room, messageId);
+  if (refused) return refused.number;
   const isEarlier = member.publishes.wasTakenBefore(messageId, owed.messageId);
   return isEarlier ? owed.number - 1 : ++member.published;
 }
@@ -81,47 +82,63 @@ function refuse(
 ): void {
   const { code, message: text, retryAfterMs = 0 } = refusal;
   const messageId = messageIdOf(core);
-  const owed = room && member.owed.get(room);
-  if (owed && equal(owed.messageId, messageId)) owed.isTold = true;
+  const owed = room && owedAs(member, room, messageId);
+  if (owed) owed.isTold = true;
   member.send(encodeControl("error", { code, text, messageId, retryAfterMs }));
 }
 
 /**
  * Nothing more is taken in this room before this message comes again, or its session ends. Of several the
- * first counts: what was taken may be refused later than what came behind it.
+ * first counts, and then the next: what was taken may be refused later than what came behind it.
  */
 function owe(
-  { owed }: Member,
+  member: Member,
   room: PeopledRoom,
   messageId: Uint8Array,
   number: number,
   isStale = false,
 ): void {
-  const before = owed.get(room);
-  if (before && number >= before.number && !equal(before.messageId, messageId)) return;
-  owed.set(room, owedOf(messageId, number, isStale));
+  const { owed } = member;
+  const mine = owedOf(messageId, number, isStale);
+  const first = owed.get(room);
+  if (!first || number < first.number || equal(first.messageId, messageId)) {
+    waitNoMore(member, room, messageId);
+    return void owed.set(room, { ...mine, behind: owed.get(room) });
+  }
+  let before = first;
+  for (let count = 0; before.behind && before.behind.number <= number; count++) {
+    if (count >= outboxWindowMax) return; // Nobody has so many under way.
+    before = before.behind;
+  }
+  if (equal(before.messageId, messageId)) return;
+  before.behind = { ...mine, behind: before.behind };
 }
 
 function owedOf(messageId: Uint8Array, number: number, isStale = false): Owed {
   return { messageId: messageId.slice(), number, isStale, isTold: false };
 }
 
-/** A message that has come and will never be taken is not waited for; what it held up comes behind it. */
-function forgive(member: Member, room: PeopledRoom, core: Uint8Array): void {
-  if (isWaitedFor(member, room, core)) member.owed.delete(room);
+/** What is waited for by this id, first or later. */
+function owedAs({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): Owed | undefined {
+  let found = owed.get(room);
+  while (found && !equal(found.messageId, messageId)) found = found.behind;
+  return found;
 }
 
-/** A message turns out to need no waiting for; what it held up meanwhile has been refused. */
-function waitNoMore(member: Member, room: PeopledRoom, core: Uint8Array): void {
-  if (!isWaitedFor(member, room, core)) return;
-  const { behind } = member.owed.get(room)!;
-  if (behind) member.owed.set(room, behind);
-  else member.owed.delete(room);
-}
-
-function isWaitedFor({ owed }: Member, room: PeopledRoom, core: Uint8Array): boolean {
-  const messageId = owed.get(room)?.messageId;
-  return messageId !== undefined && equal(messageId, messageIdOf(core));
+/** A message has come, or needs no waiting for; what was refused behind it is waited for next. */
+function waitNoMore({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): void {
+  const first = owed.get(room);
+  if (!first) return;
+  if (equal(first.messageId, messageId)) {
+    if (first.behind) owed.set(room, first.behind);
+    else owed.delete(room);
+    return;
+  }
+  for (let before = first; before.behind; before = before.behind) {
+    if (!equal(before.behind.messageId, messageId)) continue;
+    before.behind = before.behind.behind;
+    return;
+  }
 }
 
 /** What speaks against a sealed message at its turn: the log has reached another epoch than its own. */
@@ -196,7 +213,7 @@ function hurryOf(
   messageId: Uint8Array,
 ): ProtocolError | undefined {
   const { publishes, owed } = member;
-  if (isInVain(member, room, messageId)) owed.delete(room);
+  if (isInVain(member, room, messageId)) waitNoMore(member, room, owed.get(room)!.messageId);
   const waitedFor = owed.get(room);
   const isNext = !waitedFor || equal(waitedFor.messageId, messageId);
   // The pause of a slow room was kept before it was sealed too late.
@@ -205,7 +222,7 @@ function hurryOf(
     : publishes.waitMs();
   if (isNext && retryAfterMs === 0) {
     if (room.slowMs > 0) noteSaid(member, room);
-    owed.delete(room);
+    waitNoMore(member, room, messageId);
     return undefined;
   }
   if (!waitedFor) owe(member, room, messageId, member.published);
