@@ -99,7 +99,13 @@ function openUi(isPlain: boolean, ending: EndingRequest, onLongLine: () => void)
   return ui;
 }
 
-const loginProblems = [...nameProblems, "bad_login", "invitation_needed"];
+const loginProblems = [
+  ...nameProblems,
+  "bad_login",
+  "invitation_needed",
+  "registration_closed",
+  "banned",
+];
 
 /** What to say of an error, and the exit code; undefined for a fault of the program's own. */
 function problemOf(error: unknown): { text: string; code: number } | undefined {

@@ -55,7 +55,8 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
     const { line, cursor } = editor;
     output.write(drawRow({ prompts: shownPrompts(), line, cursor }, columns()));
   };
-  const shownPrompts = () => paste.question === undefined ? prompts : [paste.question];
+  const shownPrompts = () =>
+    paste.question === undefined ? prompts : [paste.question, "Send? [y/N] "];
   let isDrawDue = false;
   /** Once for all that came in one read: what is pasted is many keys. */
   const drawSoon = () => {

@@ -45,6 +45,21 @@ Deno.test("an operator asks a running server, and is told what is wrong with a q
   }));
 });
 
+Deno.test("who is banned, or new where nobody is let in, is told by an exit code of its own", async () => {
+  await using site = await Site.open();
+  const server = await site.start();
+  const knock = async (name: string) => {
+    const pipe = site.connect(server, "--name", name, "--home", name);
+    await pipe.end();
+    return [await pipe.code, pipe.stderr.split("\n").find((line) => /ban|new users/.test(line))];
+  };
+  assertEquals((await knock("Mallory"))[0], 0);
+  assertEquals((await admin(site, "exclude", "Mallory")).code, 0);
+  assertEquals((await admin(site, "registration", "closed")).code, 0);
+  assertEquals(await knock("Mallory"), [4, "You are banned from this server."]);
+  assertEquals(await knock("Norbert"), [4, "This server takes no new users. Ask its operator."]);
+});
+
 Deno.test("what others wrote cannot act on the operator's terminal", async () => {
   await using site = await Site.open();
   await site.start();
