@@ -219,11 +219,23 @@ async function history(
   for (const line of lines) ui.show(showLine(view, line, { isNumbered: true }));
   const [first] = entries;
   if (!first) scene.notice("Nothing that was said before is kept.");
-  else if (entries.length < count || first.seq === 1) scene.notice("That is all that is kept.");
+  else if (ownLines(entries) < count || first.seq === 1) scene.notice("That is all that is kept.");
   else scene.notice(`/history ${count} ${first.seq} shows what was said before that.`);
 }
 
-/** The server answers by the page. */
+/** How many of these are shown on a line of their own, not with what they change. */
+function ownLines(entries: readonly ClientEntry[]): number {
+  return entries.filter(isOwnLine).length;
+}
+
+function isOwnLine({ core: { content } }: ClientEntry): boolean {
+  return content !== Content.edit && content !== Content.deletion && content !== Content.reaction;
+}
+
+/** So many entries are asked for at least: there may be many reactions before the next message. */
+const askedMin = 20;
+
+/** The server answers by the page: as many as it takes for so many lines. */
 async function entriesBefore(
   scene: Scene,
   { room: { id } }: RoomView,
@@ -231,13 +243,16 @@ async function entriesBefore(
   count: number,
 ): Promise<ClientEntry[]> {
   const entries: ClientEntry[] = [];
-  while (entries.length < count) {
+  for (let left = count; left > 0; left = count - ownLines(entries)) {
     const from = entries[0]?.seq ?? before;
     if (from !== undefined && from <= 1) break;
-    const page = await wait(scene, () => scene.client.history(id, from, count - entries.length));
+    const asked = Math.max(left, askedMin);
+    const page = await wait(scene, () => scene.client.history(id, from, asked));
     if (page.length === 0) break;
     entries.unshift(...page);
   }
+  let surplus = ownLines(entries) - count;
+  while (surplus > 0) if (isOwnLine(entries.shift()!)) surplus--;
   return entries;
 }
 

@@ -153,6 +153,10 @@ function parseReact(words: string): Intent | undefined {
 }
 
 function parseHistory(words: string): Intent | undefined {
+  // One number is how many, also where there cannot be so many: it is not what they stand before.
+  if (/^\d+$/.test(words) && Number(words) > commandCountMax) {
+    return { kind: "history", count: commandCountMax, before: undefined };
+  }
   const parsed = parseLine("history", words.replaceAll("#", ""), "/");
   if (parsed.type === "mistake") return mistake(parsed.text);
   const { count = historyCount, before } = parsed.args as { count?: number; before?: number };

@@ -43,6 +43,7 @@ const cases: readonly [line: string, intent: Intent][] = [
   ["/topic all  is new", { kind: "topic", text: "all  is new" }],
   ["/history", { kind: "history", count: 50, before: undefined }],
   ["/history 5 #120", { kind: "history", count: 5, before: 120 }],
+  ["/history 1000", { kind: "history", count: 500, before: undefined }],
   ["/search two words", { kind: "search", word: "two words" }],
   ["/reply yes", { kind: "reply", seq, text: "yes" }],
   ["/reply 12 yes", { kind: "reply", seq: 12, text: "yes" }],

@@ -114,6 +114,8 @@ Deno.test("what was said is edited, deleted, answered, reacted to, found again a
     "#5 [Bob]: [deleted]",
     "-- That is all that is kept.",
   ]);
+  await alice.line("/history 2"); // Neither the deletion nor edit and reaction are lines.
+  await alice.shows("-- /history 2 2 shows what was said before that.");
   await alice.line("/history 2 3");
   await alice.shows("-- That is all that is kept.");
   await alice.line("/search LUNCH");
