@@ -107,10 +107,17 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
     for (const each of lines) take(each);
     if (wasAsking || paste.question === undefined) return;
     unfinished = editor.line;
+    empty();
+  }
+  /** Takes back what is being typed. */
+  function empty(): void {
     editor.write(null, { ctrl: true, name: "e" });
     editor.write(null, { ctrl: true, name: "u" });
   }
-  editor.on("SIGINT", onInterrupt);
+  editor.on("SIGINT", () => { // As in a shell: the line goes first.
+    if (editor.line === "") onInterrupt();
+    else empty();
+  });
   editor.on("SIGTSTP", () => notice("-- Ctrl-Z does nothing here. /quit leaves."));
   editor.once("close", () => {
     isOver = true;

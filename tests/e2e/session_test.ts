@@ -17,6 +17,10 @@ Deno.test("a session looks as it did with the original", async () => {
   await alice.line("Hello everyone!");
   await bob.shows("[Alice]: Hello everyone!");
   await alice.shows("[Alice]: Hello everyone!");
+  await bob.type("half a li");
+  await bob.prompts("lobby (open)> half a li");
+  await bob.type(KEY.ctrlC);
+  await bob.prompts("lobby (open)>");
   await bob.type(KEY.ctrlC);
   await alice.shows("Bob left");
   assertEquals(await bob.code, 130);
