@@ -152,7 +152,7 @@ export class Chat {
       ? intent.name.toLowerCase()
       : intent.kind === "msg"
       ? `@${intent.name}`
-      : intent.kind === "part" || intent.kind === "command" && intent.name === "close"
+      : intent.kind === "part" || intent.kind === "close"
       ? this.#here?.name
       : undefined;
     const isStaying = await carryOut(this.#scene(client), intent);

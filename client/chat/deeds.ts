@@ -81,6 +81,8 @@ async function act(scene: Scene, intent: Intent): Promise<void> {
       return await verify(scene, intent);
     case "admit":
       return await admit(scene, here(scene), intent.name);
+    case "close":
+      return await close(scene, intent.name);
     case "switch":
       return goTo(scene, intent.to);
     case "topic":
@@ -201,6 +203,17 @@ async function receipts(scene: Scene, { seq }: { seq: number | undefined }): Pro
   scene.notice(
     `#${line.seq} "${quote}":${states}${more > 0 ? ` Of ${more} more it is not told.` : ""}`,
   );
+}
+
+/** Nothing brings a room back: it is asked for by name. */
+async function close(scene: Scene, name: string | undefined): Promise<void> {
+  const { room: { info } } = here(scene);
+  if (name?.toLowerCase() !== info.name.toLowerCase()) {
+    throw new Hint(
+      `This would end ${info.name} for everybody, and erase its log. Should it: /close ${info.name}`,
+    );
+  }
+  await command(scene, "close", {});
 }
 
 async function history(

@@ -32,6 +32,7 @@ export type Intent =
   | { readonly kind: "room" }
   | { readonly kind: "verify"; readonly name: string; readonly isSame: boolean }
   | { readonly kind: "admit"; readonly name: string | undefined }
+  | { readonly kind: "close"; readonly name: string | undefined }
   /** Without a name to the next room in which there is something new. */
   | { readonly kind: "switch"; readonly to: string | number | undefined }
   /** Without a text it is shown. */
@@ -113,6 +114,8 @@ const meanings: Readonly<Record<OwnName, (words: string) => Intent | undefined>>
   },
   admit: (words) =>
     /\s/.test(words) ? undefined : { kind: "admit", name: words.replace(/^@/, "") || undefined },
+  close: (words) =>
+    /\s/.test(words) ? undefined : { kind: "close", name: words.replace(/^#/, "") || undefined },
   switch: (words) => ({ kind: "switch", to: words.replace(/^#/, "") || undefined }),
   next: (words) => words === "" ? { kind: "switch", to: undefined } : undefined,
   topic: parseTopic,

@@ -110,6 +110,7 @@ const ownCommands = {
     "moderator",
     "people",
   ),
+  close: own("moderating", "close ROOM", commands.close.about, commands.close.may, "rooms"),
   help: own("this server", "help [COMMAND|all]", "show what can be typed", "anyone", "commands"),
   quit: own("this server", "quit", "leave (so does Ctrl-D)"),
 } as const satisfies Record<string, Own>;
@@ -139,7 +140,6 @@ const groupOf: Readonly<Record<ServerName, Group>> = {
   access: "moderating",
   allow: "moderating",
   disallow: "moderating",
-  close: "moderating",
   audit: "moderating",
   users: "this server",
   admin: "this server",

@@ -42,6 +42,8 @@ const cases: readonly [line: string, intent: Intent][] = [
   ["/topic", { kind: "topic", text: undefined }],
   ["/topic all  is new", { kind: "topic", text: "all  is new" }],
   ["/history", { kind: "history", count: 50, before: undefined }],
+  ["/close", { kind: "close", name: undefined }],
+  ["/close #team", { kind: "close", name: "team" }],
   ["/history 5 #120", { kind: "history", count: 5, before: 120 }],
   ["/history 1000", { kind: "history", count: 500, before: undefined }],
   ["/search two words", { kind: "search", word: "two words" }],

@@ -131,6 +131,23 @@ Deno.test("what was said is edited, deleted, answered, reacted to, found again a
   await alice.shows("-- #99 is no message that is known here. /history shows the numbers.");
 });
 
+Deno.test("a room is ended by its name only", async () => {
+  await using site = await Site.open();
+  const alice = person(site, await site.start(), "Alice");
+  await alice.entered();
+  await alice.line("/join plaza --open");
+  await alice.prompts("plaza (open)>");
+  await alice.line("/close");
+  await alice.shows(/^-- This would end plaza for everybody, and erase its log\./);
+  await alice.line("/close lobby");
+  await alice.prompts("plaza (open)>");
+  await alice.line("/close Plaza");
+  await alice.prompts("lobby (open)>");
+  await alice.line("/rooms");
+  await alice.shows(/^lobby /);
+  assertEquals(alice.rows.filter((row) => row.startsWith("plaza ")), []);
+});
+
 Deno.test("who was read is told, and who types is seen while they do", async () => {
   await using site = await Site.open();
   const server = await site.start();
