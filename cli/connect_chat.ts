@@ -80,7 +80,8 @@ export async function chat(
           : { host, port }),
         fingerprint: fingerprint(secure.server),
         invitation: toBase64Url(invitation),
-        ...(room && { room: room.name, key: toBase64Url(room.key) }),
+        ...(room && { room: room.name }),
+        ...(room?.key && { key: toBase64Url(room.key) }),
       }),
   });
   const invitation = link.invitation === undefined ? undefined : fromBase64Url(link.invitation);

@@ -58,6 +58,9 @@ const timeMs = z.int().min(0);
 const durationMs = z.int().min(1).max(1000 * 24 * 3600 * 1000);
 const nothing = z.object({});
 
+/** The room that everybody is in. */
+export const lobbyName = "lobby";
+
 /** A room's name: as a user's, lower case. */
 export const roomName = z.string().min(1).max(32).regex(/^[\p{L}\p{N}][\p{L}\p{N}._-]*$/u);
 

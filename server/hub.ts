@@ -7,7 +7,7 @@
 import { deviceIdOf } from "../crypto/identity.ts";
 import { equal, fromBase64Url, mapKey, toBase64Url } from "../protocol/bytes.ts";
 import type { Clock } from "../protocol/clock.ts";
-import { type Change, roles, type RoomInfo } from "../protocol/command.ts";
+import { type Change, lobbyName, roles, type RoomInfo } from "../protocol/command.ts";
 import { Content, encodeCore, Proof } from "../protocol/entry.ts";
 import { ProtocolError } from "../protocol/errors.ts";
 import { roomsMax, roomsPerUserMax } from "../protocol/limits.ts";
@@ -73,7 +73,11 @@ export class Hub {
     this.#keeping = new Keeping(options.store);
     this.#clock = options.clock;
     this.#serverId = deviceIdOf(options.identity.publicKey);
-    this.lobby = this.#add(lobbyId(options.identity.publicKey), lobby ?? newRoom("lobby", 0), true);
+    this.lobby = this.#add(
+      lobbyId(options.identity.publicKey),
+      lobby ?? newRoom(lobbyName, 0),
+      true,
+    );
   }
 
   /** The rooms that the store knows, and the lobby. */

@@ -6,7 +6,7 @@
  */
 
 import { formatResult, formatTime } from "../../protocol/answer_text.ts";
-import type { Args, Result, TypedName } from "../../protocol/command.ts";
+import { type Args, lobbyName, type Result, type TypedName } from "../../protocol/command.ts";
 import { changeText } from "./changes.ts";
 import type { Shown } from "./render.ts";
 
@@ -19,7 +19,7 @@ import type { Shown } from "./render.ts";
 export type LinkOf = (
   invitation: Uint8Array,
   address?: string,
-  room?: { readonly name: string; readonly key: Uint8Array },
+  room?: { readonly name: string; readonly key?: Uint8Array },
 ) => string;
 
 /** What an answer may need to be told. */
@@ -65,7 +65,11 @@ const answers: { readonly [Name in TypedName]: Tell<Name> } = {
     }${
       uses === undefined ? "" : uses === 1 ? ", once" : `, ${uses} times in all`
     }. It is a secret:`,
-    { kind: "link", text: linkOf(invitation, address) },
+    // Who comes by a pipe talks there too; the lobby is where one is anyway.
+    {
+      kind: "link",
+      text: linkOf(invitation, address, room === lobbyName ? undefined : { name: room }),
+    },
   ],
   invitations: (result) => formatResult("invitations", result),
   revoke: (

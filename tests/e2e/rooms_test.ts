@@ -19,7 +19,7 @@ Deno.test("a link made on the server's own machine says where others find the se
   await alice.line("/join team --open");
   await alice.prompts("team (open)>");
   await alice.line("/invite 1d");
-  await alice.shows(new RegExp(`broadcast://chat\\.example\\.org:${server.port}#`));
+  await alice.shows(new RegExp(`broadcast://chat\\.example\\.org:${server.port}/team#`));
 });
 
 Deno.test("a room is made, joined, talked in beside another, and marks what is new there", async () => {
@@ -235,7 +235,10 @@ Deno.test("an invitation's link brings a third into the room, from the first mom
   );
   await alice.shows(/^broadcast:/);
   const link = alice.rows.find((row) => row.startsWith("broadcast:"))!;
-  assert(link.startsWith(server.link.split(".").slice(0, -1).join(".")), link);
+  assert(
+    link.startsWith(server.link.replace("#", "/team#").split(".").slice(0, -1).join(".")),
+    link,
+  );
   const carol = person(site, link, "Carol");
   await carol.shows("-- You are in team (open: the server can read this).");
   await carol.prompts("team (open)>");
@@ -245,6 +248,18 @@ Deno.test("an invitation's link brings a third into the room, from the first mom
   const dave = person(site, server, "Dave", "--room", "team");
   assertEquals(await dave.code, 4);
   await dave.shows(/^Cannot go into team\. This room is for who is invited\./);
+
+  const pipe = (to: string) => site.connect(to, "--name", "ci", "--home", "ci");
+  const late = pipe(link);
+  await late.line("by a link that was good once");
+  assertEquals(await late.code, 4);
+  await alice.line("/invite 1d 5");
+  await alice.shows(new RegExp(`^broadcast:(?!.*${link.split(".").at(-1)})`));
+  const ci = pipe(alice.rows.findLast((row) => row.startsWith("broadcast:"))!);
+  await ci.line("deployed");
+  await ci.end();
+  assertEquals(await ci.code, 0, ci.stderr);
+  await alice.shows("[ci]: deployed");
 });
 
 Deno.test("the next day everything that was missed is there once, in order, behind a mark", async () => {
