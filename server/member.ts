@@ -15,8 +15,8 @@ export interface Owed {
   behind?: Owed | undefined;
   /** Its author knows that it was refused, and so sends it again before anything behind it … */
   isTold: boolean;
-  /** … unless it has turned up in the log: then this, which has come behind it since, comes again. */
-  inVain?: Uint8Array;
+  /** … unless it has turned up in the log: then one of these comes again, which have come since. */
+  readonly inVain: Set<string>;
 }
 
 /** A logged-in session, as the handlers of messages see it. */

@@ -1,5 +1,5 @@
 import { formatDuration } from "../../protocol/answer_text.ts";
-import { equal } from "../../protocol/bytes.ts";
+import { equal, mapKey } from "../../protocol/bytes.ts";
 import {
   Content,
   contentEventsFrom,
@@ -99,23 +99,22 @@ function owe(
   isStale = false,
 ): void {
   const { owed } = member;
-  const mine = owedOf(messageId, number, isStale);
+  // It may have come twice: its first place counts.
+  const place = Math.min(number, owedAs(member, room, messageId)?.number ?? number);
+  waitNoMore(member, room, messageId);
+  const mine = owedOf(messageId, place, isStale);
   const first = owed.get(room);
-  if (!first || number < first.number || equal(first.messageId, messageId)) {
-    waitNoMore(member, room, messageId);
-    return void owed.set(room, { ...mine, behind: owed.get(room) });
-  }
+  if (!first || place < first.number) return void owed.set(room, { ...mine, behind: first });
   let before = first;
-  for (let count = 0; before.behind && before.behind.number <= number; count++) {
+  for (let count = 0; before.behind && before.behind.number <= place; count++) {
     if (count >= outboxWindowMax) return; // Nobody has so many under way.
     before = before.behind;
   }
-  if (equal(before.messageId, messageId)) return;
   before.behind = { ...mine, behind: before.behind };
 }
 
 function owedOf(messageId: Uint8Array, number: number, isStale = false): Owed {
-  return { messageId: messageId.slice(), number, isStale, isTold: false };
+  return { messageId: messageId.slice(), number, isStale, isTold: false, inVain: new Set() };
 }
 
 /** What is waited for by this id, first or later. */
@@ -228,10 +227,13 @@ function hurryOf(
   if (!waitedFor) owe(member, room, messageId, member.published);
   else if (isNext) {
     waitedFor.isTold = false;
-    delete waitedFor.inVain;
-  } else if (!publishes.wasTaken(messageId)) {
-    waitedFor.behind ??= { ...owedOf(messageId, member.published), isTold: true };
-    if (waitedFor.isTold) waitedFor.inVain ??= messageId.slice();
+    waitedFor.inVain.clear();
+  } else if (!publishes.wasTakenBefore(messageId, waitedFor.messageId)) {
+    const { isTold, inVain } = waitedFor;
+    if (isTold && inVain.size < outboxWindowMax) inVain.add(mapKey(messageId));
+    if (!publishes.wasTaken(messageId)) {
+      waitedFor.behind ??= { ...owedOf(messageId, member.published), isTold: true };
+    }
   }
   return new ProtocolError("slow_down", undefined, { retryAfterMs });
 }
@@ -241,8 +243,7 @@ function hurryOf(
  * it from the log by now, where it was taken earlier and is no longer kept, and will not send it.
  */
 function isInVain({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): boolean {
-  const inVain = owed.get(room)?.inVain;
-  return inVain !== undefined && equal(inVain, messageId);
+  return owed.get(room)?.inVain.has(mapKey(messageId)) ?? false;
 }
 
 /** How long somebody still has to wait where there is a pause between two messages. */
