@@ -120,8 +120,8 @@ Deno.test("a reader who is sent out while the store is read for it is sent nothi
   room.close();
 });
 
-Deno.test("an edit that is in the log is no refusal when it comes again after its target has gone", async () => {
-  using server = await Core.open();
+/** Somebody in a room as `publish` sees them, with a budget of their own, and what they are told. */
+async function speaker(server: Core, perSecond: number, burst: number) {
   const alice = server.somebody("Alice");
   const team = await server.room("team", alice);
   const told: string[] = [];
@@ -131,13 +131,19 @@ Deno.test("an edit that is in the log is no refusal when it comes again after it
     rooms: new Set([team]),
     owed: new Map(),
     published: 0,
-    publishes: new PublishBudget(server.clock, 1_000, 1_000),
+    publishes: new PublishBudget(server.clock, perSecond, burst),
     send: (message: Uint8Array) => told.push(decodeMessages(message)[0]!.type),
   } as unknown as Parameters<typeof publish>[0];
   const say = async (core: Uint8Array) => {
     publish(member, { type: "publish", room: team.id, core });
     await team.room.flushed();
   };
+  return { alice, team, member, told, say };
+}
+
+Deno.test("an edit that is in the log is no refusal when it comes again after its target has gone", async () => {
+  using server = await Core.open();
+  const { alice, team, told, say } = await speaker(server, 1_000, 1_000);
   const edit = core(4, { content: Content.edit, target: refOf(alice.person!.deviceId, idOf(3)) });
   await say(core(3));
   await server.clock.advance(1_000);
@@ -152,55 +158,30 @@ Deno.test("an edit that is in the log is no refusal when it comes again after it
 Deno.test("what a full disk refused is not waited for once it has come again", async () => {
   const store = new FullStore(new MemoryStore(1e6));
   using server = await Core.open(store);
-  const alice = server.somebody("Alice");
-  const team = await server.room("team", alice);
-  const owed = new Map();
-  const member = {
-    ...alice,
-    services: server.services,
-    rooms: new Set([team]),
-    owed,
-    published: 0,
-    publishes: new PublishBudget(server.clock, 1, 1),
-    send: () => {},
-  } as unknown as Parameters<typeof publish>[0];
+  const { team, member, say } = await speaker(server, 1, 1);
   for (const isFull of [true, false]) {
     store.isFull = isFull;
-    publish(member, { type: "publish", room: team.id, core: core(3) });
-    await team.room.flushed();
-    assertEquals(owed.size, isFull ? 1 : 0);
+    await say(core(3));
+    assertEquals(member.owed.size, isFull ? 1 : 0);
     await server.clock.advance(1_000);
   }
   assertEquals((await store.end(team.id)).seq, 1);
 });
 
-/** Somebody who may say two messages at once, then one a second, and what they are told. */
-async function speaker(server: Core) {
-  const alice = server.somebody("Alice");
-  const team = await server.room("team", alice);
-  const told: string[] = [];
-  const member = {
-    ...alice,
-    services: server.services,
-    rooms: new Set([team]),
-    owed: new Map(),
-    published: 0,
-    publishes: new PublishBudget(server.clock, 1, 2),
-    send: (message: Uint8Array) => told.push(decodeMessages(message)[0]!.type),
-  } as unknown as Parameters<typeof publish>[0];
-  /** Says it, and what was told of it. */
-  const say = async (number: number): Promise<string> => {
+/** Somebody who may say two messages at once, then one a second; `say` tells what was answered. */
+async function hurried(server: Core) {
+  const { team, member, told, say } = await speaker(server, 1, 2);
+  const answered = async (number: number): Promise<string> => {
     told.length = 0;
-    publish(member, { type: "publish", room: team.id, core: core(number) });
-    await team.room.flushed();
+    await say(core(number));
     return told.join() || "taken";
   };
-  return { team, member, say };
+  return { team, member, say: answered };
 }
 
 Deno.test("nobody waits for ever for what its author has from the log, where it is kept no more", async () => {
   using server = await Core.open();
-  const { team, member, say } = await speaker(server);
+  const { team, member, say } = await hurried(server);
   assertEquals([await say(3), await say(4)], ["taken", "taken"]);
   await server.store.trim(team.id, server.clock.now() + 1);
   member.owed.clear(); // Another session, whose author does not know yet that it was taken.
@@ -211,7 +192,7 @@ Deno.test("nobody waits for ever for what its author has from the log, where it 
 
 Deno.test("what came behind something that was refused twice is not taken before it", async () => {
   using server = await Core.open();
-  const { say } = await speaker(server);
+  const { say } = await hurried(server);
   assertEquals([await say(3), await say(4)], ["taken", "taken"]);
   assertEquals([await say(5), await say(6)], ["error", "error"]);
   assertEquals([await say(5), await say(6)], ["error", "error"], "sent in one go");
@@ -233,17 +214,7 @@ Deno.test("who is sent out of a room while away is not waited for there", async 
 Deno.test("of what was refused, the message that was said first is waited for", async () => {
   const store = new FullStore(new MemoryStore(1e6));
   using server = await Core.open(store);
-  const alice = server.somebody("Alice");
-  const team = await server.room("team", alice);
-  const member = {
-    ...alice,
-    services: server.services,
-    rooms: new Set([team]),
-    owed: new Map(),
-    published: 0,
-    publishes: new PublishBudget(server.clock, 1, 1),
-    send: () => {},
-  } as unknown as Parameters<typeof publish>[0];
+  const { team, member } = await speaker(server, 1, 1);
   const say = (number: number) =>
     publish(member, { type: "publish", room: team.id, core: core(number) });
   store.isFull = true;
