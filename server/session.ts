@@ -23,10 +23,11 @@ import {
 } from "../protocol/limits.ts";
 import type { Link } from "../protocol/link.ts";
 import { decodeMessages, encodeControl, type Message, type Person } from "../protocol/message.ts";
+import { AwaitedMessages } from "./awaited.ts";
 import { TokenBucket } from "./bucket.ts";
 import type { PeopledRoom } from "./peopled_room.ts";
 import type { Pair } from "./door/login.ts";
-import type { Member, Owed } from "./member.ts";
+import type { Member } from "./member.ts";
 import { handlerOf } from "./messages.ts";
 import type { User } from "./people.ts";
 import type { PublishBudget } from "./publish_budget.ts";
@@ -75,7 +76,7 @@ export class Session implements Member {
   readonly writer: Writer;
   isLeaving = false;
   typedMs = 0;
-  readonly owed = new Map<PeopledRoom, Owed>();
+  readonly awaited = new AwaitedMessages();
   published = 0;
   readonly #options: SessionOptions;
   #uploads: Uploads | undefined;

@@ -1,5 +1,5 @@
 import { formatDuration } from "../../protocol/answer_text.ts";
-import { equal, mapKey } from "../../protocol/bytes.ts";
+import { equal } from "../../protocol/bytes.ts";
 import {
   Content,
   contentEventsFrom,
@@ -12,12 +12,12 @@ import {
   Proof,
 } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
-import { outboxWindowMax, reactionBytesMax } from "../../protocol/limits.ts";
+import { reactionBytesMax } from "../../protocol/limits.ts";
 import { whoMay } from "../../protocol/may.ts";
 import { encodeControl, type Publish } from "../../protocol/message.ts";
 import { standingOf } from "../asked.ts";
 import type { PeopledRoom } from "../peopled_room.ts";
-import type { Member, Owed } from "../member.ts";
+import type { Member } from "../member.ts";
 import type { User } from "../people.ts";
 import { can } from "../roles.ts";
 import type { Publication } from "../room.ts";
@@ -26,17 +26,19 @@ import type { Services } from "../services.ts";
 /** Puts what a member says into the room's log. A refusal names the message. */
 export function publish(member: Member, { room: id, core }: Publish): void {
   const payloadAt = payloadStart(core); // Throws where it is no core.
+  const messageId = messageIdOf(core);
+  const { awaited } = member;
   const room = member.services.hub.find(id);
   if (!room || !member.rooms.has(room)) {
     // A full room holds up those who are in it, and would not hold up others.
     const text = "Join the room before you say something in it.";
-    if (room) waitNoMore(member, room, messageIdOf(core));
+    if (room) awaited.remove(room, messageId);
     return refuse(member, room, core, new ProtocolError("forbidden", text));
   }
   const number = numberOf(member, room, core);
   const refusal = refusalOf(member, room, core, payloadAt);
-  if (refusal && !member.publishes.wasTaken(messageIdOf(core))) {
-    if (refusal.retryAfterMs === undefined) waitNoMore(member, room, messageIdOf(core));
+  if (refusal && !member.publishes.wasTaken(messageId)) {
+    if (refusal.retryAfterMs === undefined) awaited.remove(room, messageId);
     return refuse(member, room, core, refusal);
   }
   const staleness = stalenessOf(room, core);
@@ -49,12 +51,12 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     ...(examine && { examine }),
     ...(staleness && { author: member, refusal: staleness }),
     onRepeated(seq) {
-      waitNoMore(member, room, messageIdOf(core));
-      member.send(encodeControl("stored", { room: id, messageId: messageIdOf(core), seq }));
+      awaited.remove(room, messageId);
+      member.send(encodeControl("stored", { room: id, messageId, seq }));
     },
     onRefused(error) {
-      if (error.retryAfterMs === undefined) waitNoMore(member, room, messageIdOf(core));
-      else owe(member, room, messageIdOf(core), number, error.code === "stale_epoch");
+      if (error.retryAfterMs === undefined) awaited.remove(room, messageId);
+      else awaited.add(room, messageId, number, error.code === "stale_epoch");
       refuse(member, room, core, error);
     },
   });
@@ -65,13 +67,13 @@ export function publish(member: Member, { room: id, core }: Publish): void {
  * What was taken before it comes again before it: its author does not know that it was taken.
  */
 function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
-  const owed = member.owed.get(room);
-  if (!owed) return ++member.published;
+  const first = member.awaited.first(room);
+  if (!first) return ++member.published;
   const messageId = messageIdOf(core);
-  const refused = owedAs(member, room, messageId);
+  const refused = member.awaited.find(room, messageId);
   if (refused) return refused.number;
-  const isEarlier = member.publishes.wasTakenBefore(messageId, owed.messageId);
-  return isEarlier ? owed.number - 1 : ++member.published;
+  const isEarlier = member.publishes.wasTakenBefore(messageId, first.messageId);
+  return isEarlier ? first.number - 1 : ++member.published;
 }
 
 function refuse(
@@ -82,62 +84,9 @@ function refuse(
 ): void {
   const { code, message: text, retryAfterMs = 0 } = refusal;
   const messageId = messageIdOf(core);
-  const owed = room && owedAs(member, room, messageId);
-  if (owed) owed.isTold = true;
+  const awaited = room && member.awaited.find(room, messageId);
+  if (awaited) awaited.isTold = true;
   member.send(encodeControl("error", { code, text, messageId, retryAfterMs }));
-}
-
-/**
- * Nothing more is taken in this room before this message comes again, or its session ends. Of several the
- * first counts, and then the next: what was taken may be refused later than what came behind it.
- */
-function owe(
-  member: Member,
-  room: PeopledRoom,
-  messageId: Uint8Array,
-  number: number,
-  isStale = false,
-): void {
-  const { owed } = member;
-  // It may have come twice: its first place counts.
-  const place = Math.min(number, owedAs(member, room, messageId)?.number ?? number);
-  waitNoMore(member, room, messageId);
-  const mine = owedOf(messageId, place, isStale);
-  const first = owed.get(room);
-  if (!first || place < first.number) return void owed.set(room, { ...mine, behind: first });
-  let before = first;
-  for (let count = 0; before.behind && before.behind.number <= place; count++) {
-    if (count >= outboxWindowMax) return; // Nobody has so many under way.
-    before = before.behind;
-  }
-  before.behind = { ...mine, behind: before.behind };
-}
-
-function owedOf(messageId: Uint8Array, number: number, isStale = false): Owed {
-  return { messageId: messageId.slice(), number, isStale, isTold: false, inVain: new Set() };
-}
-
-/** What is waited for by this id, first or later. */
-function owedAs({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): Owed | undefined {
-  let found = owed.get(room);
-  while (found && !equal(found.messageId, messageId)) found = found.behind;
-  return found;
-}
-
-/** A message has come, or needs no waiting for; what was refused behind it is waited for next. */
-function waitNoMore({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): void {
-  const first = owed.get(room);
-  if (!first) return;
-  if (equal(first.messageId, messageId)) {
-    if (first.behind) owed.set(room, first.behind);
-    else owed.delete(room);
-    return;
-  }
-  for (let before = first; before.behind; before = before.behind) {
-    if (!equal(before.behind.messageId, messageId)) continue;
-    before.behind = before.behind.behind;
-    return;
-  }
 }
 
 /** What speaks against a sealed message at its turn: the log has reached another epoch than its own. */
@@ -211,9 +160,9 @@ function hurryOf(
   room: PeopledRoom,
   messageId: Uint8Array,
 ): ProtocolError | undefined {
-  const { publishes, owed } = member;
-  if (isInVain(member, room, messageId)) waitNoMore(member, room, owed.get(room)!.messageId);
-  const waitedFor = owed.get(room);
+  const { publishes, awaited, published } = member;
+  awaited.skipInVain(room, messageId);
+  const waitedFor = awaited.first(room);
   const isNext = !waitedFor || equal(waitedFor.messageId, messageId);
   // The pause of a slow room was kept before it was sealed too late.
   const retryAfterMs = isNext
@@ -221,29 +170,15 @@ function hurryOf(
     : publishes.waitMs();
   if (isNext && retryAfterMs === 0) {
     if (room.slowMs > 0) noteSaid(member, room);
-    waitNoMore(member, room, messageId);
+    awaited.remove(room, messageId);
     return undefined;
   }
-  if (!waitedFor) owe(member, room, messageId, member.published);
-  else if (isNext) {
-    waitedFor.isTold = false;
-    waitedFor.inVain.clear();
-  } else if (!publishes.wasTakenBefore(messageId, waitedFor.messageId)) {
-    const { isTold, inVain } = waitedFor;
-    if (isTold && inVain.size < outboxWindowMax) inVain.add(mapKey(messageId));
-    if (!publishes.wasTaken(messageId)) {
-      waitedFor.behind ??= { ...owedOf(messageId, member.published), isTold: true };
-    }
+  if (!waitedFor) awaited.add(room, messageId, published);
+  else if (isNext) awaited.renewFirst(room);
+  else if (!publishes.wasTakenBefore(messageId, waitedFor.messageId)) {
+    awaited.noteBehind(room, messageId, publishes.wasTaken(messageId) ? undefined : published);
   }
   return new ProtocolError("slow_down", undefined, { retryAfterMs });
-}
-
-/**
- * Whether this has come in vain behind what is waited for, and comes again without that: its author has
- * it from the log by now, where it was taken earlier and is no longer kept, and will not send it.
- */
-function isInVain({ owed }: Member, room: PeopledRoom, messageId: Uint8Array): boolean {
-  return owed.get(room)?.inVain.has(mapKey(messageId)) ?? false;
 }
 
 /** How long somebody still has to wait where there is a pause between two messages. */

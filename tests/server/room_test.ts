@@ -4,6 +4,7 @@ import { generateSigningKey } from "../../crypto/identity.ts";
 import { chainStart, Content, type Draft, encodeCore, Proof, refOf } from "../../protocol/entry.ts";
 import { ProtocolError } from "../../protocol/errors.ts";
 import { decodeMessages } from "../../protocol/message.ts";
+import { AwaitedMessages } from "../../server/awaited.ts";
 import { Backlog } from "../../server/fanout/backlog.ts";
 import { publish } from "../../server/handlers/publish.ts";
 import { PublishBudget } from "../../server/publish_budget.ts";
@@ -129,7 +130,7 @@ async function speaker(server: Core, perSecond: number, burst: number) {
     ...alice,
     services: server.services,
     rooms: new Set([team]),
-    owed: new Map(),
+    awaited: new AwaitedMessages(),
     published: 0,
     publishes: new PublishBudget(server.clock, perSecond, burst),
     send: (message: Uint8Array) => told.push(decodeMessages(message)[0]!.type),
@@ -162,7 +163,7 @@ Deno.test("what a full disk refused is not waited for once it has come again", a
   for (const isFull of [true, false]) {
     store.isFull = isFull;
     await say(core(3));
-    assertEquals(member.owed.size, isFull ? 1 : 0);
+    assertEquals(member.awaited.first(team) !== undefined, isFull);
     await server.clock.advance(1_000);
   }
   assertEquals((await store.end(team.id)).seq, 1);
@@ -184,7 +185,8 @@ Deno.test("nobody waits for ever for what its author has from the log, where it 
   const { team, member, say } = await hurried(server);
   assertEquals([await say(3), await say(4)], ["taken", "taken"]);
   await server.store.trim(team.id, server.clock.now() + 1);
-  member.owed.clear(); // Another session, whose author does not know yet that it was taken.
+  // Another session, whose author does not know yet that it was taken.
+  Object.assign(member, { awaited: new AwaitedMessages() });
   assertEquals([await say(3), await say(5)], ["error", "error"]);
   await server.clock.advance(5_000);
   assertEquals([await say(5), await say(6)], ["taken", "taken"]);
@@ -221,5 +223,5 @@ Deno.test("of what was refused, the message that was said first is waited for", 
   say(3); // Taken, and refused by the disk a little later than …
   say(4); // … this one, which came too fast.
   await team.room.flushed();
-  assertEquals(member.owed.get(team)?.messageId, idOf(3));
+  assertEquals(member.awaited.first(team)?.messageId, idOf(3));
 });

@@ -12,6 +12,7 @@ import { Session as ClientSession } from "../../client/session.ts";
 import { mapKey } from "../../protocol/bytes.ts";
 import { messageIdOf } from "../../protocol/entry.ts";
 import { type Cursor, decodeMessages, encodeControl } from "../../protocol/message.ts";
+import { AwaitedMessages } from "../../server/awaited.ts";
 import { Hub } from "../../server/hub.ts";
 import { Room } from "../../server/room.ts";
 import { Place, Rounds } from "../../server/fanout/rounds.ts";
@@ -89,7 +90,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a full disk loses the order",
     shows: /and the log has/,
-    sabotage: () => forgetOwed("read_only"),
+    sabotage: () => forgetAwaited("read_only"),
     plan: diskFull,
   },
   {
@@ -230,7 +231,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a server forgets whom it told to slow down",
     shows: /and the log has/,
-    sabotage: () => forgetOwed("slow_down"),
+    sabotage: () => forgetAwaited("slow_down"),
     plan: tooFast,
   },
   {
@@ -320,12 +321,14 @@ function dropNewKeys(): () => void {
 }
 
 /** Whom it told that something was not taken for now, a server forgets at once. */
-function forgetOwed(code: string): () => void {
+function forgetAwaited(code: string): () => void {
   return replaceMethod(Session.prototype, "send", (send) =>
     function (this: Session, message) {
       send.call(this, message);
       const [error] = decodeMessages(message);
-      if (error?.type === "error" && error.code === code) this.owed.clear();
+      if (error?.type === "error" && error.code === code) {
+        Object.assign(this, { awaited: new AwaitedMessages() });
+      }
     });
 }
 
@@ -363,7 +366,7 @@ function lieAboutRefusals(send: Session["send"]): Session["send"] {
   return function (this: Session, bytes) {
     const [message] = decodeMessages(bytes);
     if (message?.type !== "error" || !message.messageId) return send.call(this, bytes);
-    this.owed.clear();
+    Object.assign(this, { awaited: new AwaitedMessages() });
     const { messageId } = message;
     send.call(
       this,
