@@ -12,11 +12,18 @@ import { seenMs, seenRoomsMax, typingMs } from "../protocol/limits.ts";
 import type { ClientRoom } from "./events.ts";
 import type { Session } from "./session.ts";
 
+/** What receipts take from outside. */
+export interface ReceiptsOptions {
+  /** Keeps up to where a room was read. */
+  readonly keep: (room: ClientRoom) => void;
+  /** Whether what comes in a room can be read: of what has come sealed for others nothing is told. */
+  readonly canRead: (room: ClientRoom) => boolean;
+}
+
 /** MUST tell the newest state of each room in the end; MUST NOT tell one room's twice a second. */
 export class Receipts {
   readonly #clock: Clock;
-  /** Keeps up to where a room was read. */
-  readonly #keep: (room: ClientRoom) => void;
+  readonly #options: ReceiptsOptions;
   readonly #keptSeqs = new Map<string, number>();
   #session: Session | undefined;
   /** Rooms of which there is something to tell, the one that waits longest first. */
@@ -26,9 +33,9 @@ export class Receipts {
   #typedMs = new Map<string, number>();
   #cancelPause: (() => void) | undefined;
 
-  constructor(clock: Clock, keep: (room: ClientRoom) => void) {
+  constructor(clock: Clock, options: ReceiptsOptions) {
     this.#clock = clock;
-    this.#keep = keep;
+    this.#options = options;
   }
 
   /** A session is there. */
@@ -81,9 +88,11 @@ export class Receipts {
   }
 
   /** Whether there was something to tell. */
-  #send(key: string, { id, cursor, readSeq }: ClientRoom): boolean {
+  #send(key: string, room: ClientRoom): boolean {
+    const { id, cursor, readSeq } = room;
     const state = `${cursor?.seq} ${readSeq}`;
     if (!this.#session || !cursor || this.#told.get(key) === state) return false;
+    if (!this.#options.canRead(room)) return false;
     this.#told.set(key, state);
     this.#session.seen(id, cursor.seq, readSeq);
     return true;
@@ -94,7 +103,7 @@ export class Receipts {
     const keptSeq = this.#keptSeqs.get(key);
     this.#keptSeqs.set(key, room.readSeq);
     if (keptSeq === room.readSeq) return false;
-    this.#keep(room);
+    this.#options.keep(room);
     return true;
   }
 }

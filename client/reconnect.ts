@@ -104,7 +104,10 @@ export class Client {
     this.#options = options;
     this.#deviceId = deviceIdOf(device.publicKey);
     this.#outbox = new Outbox(clock);
-    this.#receipts = new Receipts(clock, (room) => this.#keepRead(room));
+    this.#receipts = new Receipts(clock, {
+      keep: (room) => this.#keepRead(room),
+      canRead: ({ id, info }) => !info.sealed || this.#sealed!.find(id)?.keys.group !== undefined,
+    });
     this.#speaker = new Speaker({
       device,
       clock,
@@ -227,11 +230,11 @@ export class Client {
   }
 
   /** Goes into the sealed room that we have with somebody; it is made where there is none. */
-  async direct(user: string): Promise<{ room: ClientRoom; isNew: boolean }> {
+  async direct(user: string): Promise<Omit<Result<"direct">, "room"> & { room: ClientRoom }> {
     const session = this.#online();
-    const { room, isNew } = await session.command("direct", { user });
+    const { room, ...rest } = await session.command("direct", { user });
     await session.caughtUp();
-    return { room: await this.#enter(room), isNew };
+    return { room: await this.#enter(room), ...rest };
   }
 
   /** The keys of a room that is sealed. */

@@ -449,7 +449,12 @@ export const commands = {
     "anyone",
     false,
     { user: name },
-    z.object({ room: roomInfo, isNew: z.boolean() }),
+    z.object({
+      room: roomInfo,
+      isNew: z.boolean(),
+      /** Up to where its log tells who has left and come back. */
+      seq: z.int().min(0),
+    }),
   ),
   group: inner(
     "tell which epoch a sealed room's log has reached; nothing where it has no group yet",

@@ -111,10 +111,12 @@ export async function direct(
   client: Client,
   name: string,
 ): Promise<{ room: ClientRoom; sealed: SealedRoom }> {
-  const { room } = await client.direct(name);
+  const { room, seq } = await client.direct(name);
   const sealed = client.sealedRoom(room.id);
   if (!sealed) throw new Refused("no_keys", "The server did not make a sealed room.");
   await client.within(sealed.hasKeys(), letInMs);
+  // The answer may overtake what it speaks of: that they had left, and are back.
+  await client.within(sealed.hasRead(seq), letInMs);
   const theirName = room.info.name.replace(/^@/, ""); // As they write it.
   if (sealed.isAlone) await letIn(client, sealed, theirName);
   return { room, sealed };
@@ -123,12 +125,12 @@ export async function direct(
 /** Who is here asks to be let in by themselves; who is not may have left keys with the server. */
 async function letIn(client: Client, sealed: SealedRoom, name: string): Promise<void> {
   try {
+    await sealed.takeOutLeftBehind();
     await sealed.addByName(name);
   } catch (cause) {
     const isMissing = cause instanceof Refused && cause.code === "no_keys";
     if (!isMissing || !(await client.command("whois", { user: name })).isHere) throw cause;
-    const { keys } = sealed;
-    const isIn = keys.until(() => keys.group !== undefined && keys.group.members.length > 1);
+    const isIn = sealed.keys.until(() => sealed.keys.group !== undefined && !sealed.isAlone);
     const isThere = await client.within(isIn, letInMs);
     if (!isThere) throw cause;
   }

@@ -108,7 +108,7 @@ export class Proposals {
         const { group } = keys;
         if (!group) throw new GroupError("gone", "You do not have this room's keys.");
         const change = make();
-        const circumstances = { timeMs: clock.now(), departed: keys.hasDeparted };
+        const circumstances = { timeMs: clock.now(), departed: keys.isLeftBehind };
         return change && { from: group, ...await group.stage(change, circumstances) };
       });
       if (!staged) return;

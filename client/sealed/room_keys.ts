@@ -5,7 +5,8 @@
  */
 
 import type { Expected, Group, GroupMember } from "../../crypto/group.ts";
-import { equal, mapKey } from "../../protocol/bytes.ts";
+import { equal, fromMapKey, mapKey } from "../../protocol/bytes.ts";
+import type { RoomInfo } from "../../protocol/command.ts";
 import type { Epoch } from "../../protocol/entry.ts";
 import { departedMax } from "../../protocol/limits.ts";
 import type { KeptInvitation } from "../store/store.ts";
@@ -15,6 +16,7 @@ import { Trail } from "./trail.ts";
 /** MUST let one operation at a time work with the group. */
 export class RoomKeys {
   readonly room: Uint8Array;
+  readonly #isOfTwo: boolean;
   /** Undefined before we are let in, and after we were taken out. */
   group: Group | undefined;
   /** The message id of the last commit in the log; the next one names it. */
@@ -24,8 +26,13 @@ export class RoomKeys {
    * not: somebody may yet add them who did not know.
    */
   readonly departed = new Set<string>();
-  /** Those of the tree who came before us: the log that we have cannot say that they had not left. */
+  /**
+   * Those of the tree whom others may take for gone: who came before us, as the log that we have cannot
+   * say that they had not left; and who has left a room of two and come back.
+   */
   readonly before = new Set<string>();
+  /** Devices in the tree of a room of two whose keys went when their user left, by {@link mapKey}. */
+  readonly #orphans = new Set<string>();
   /** Those who the log says have joined. */
   readonly #joined = new Set<string>();
   /** Something may have been sealed with these keys that we do not know of: they seal nothing more. */
@@ -48,8 +55,9 @@ export class RoomKeys {
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: { until: () => boolean; resolve: () => void }[] = [];
 
-  constructor(room: Uint8Array) {
-    this.room = room;
+  constructor({ id, direct }: Pick<RoomInfo, "id" | "direct">) {
+    this.room = id;
+    this.#isOfTwo = direct;
   }
 
   /** Does something with the group when what was asked for before is done. */
@@ -68,6 +76,9 @@ export class RoomKeys {
         !known.some((member) => equal(member.userKey, userKey))
       ),
     );
+    for (const device of this.#orphans) {
+      if (!group.memberOf(fromMapKey(device))) this.#orphans.delete(device);
+    }
     if (this.group !== group) this.group?.forget();
     this.broken?.forget();
     this.group = group;
@@ -81,7 +92,9 @@ export class RoomKeys {
     const key = mapKey(userKey);
     this.#joined.add(key);
     this.departed.delete(key);
-    this.before.delete(key);
+    if (!this.#devicesOf(userKey).some((device) => this.#orphans.has(device))) {
+      this.before.delete(key);
+    }
   }
 
   /** The log says that this user has left it. */
@@ -90,13 +103,15 @@ export class RoomKeys {
     this.#joined.delete(key);
     this.departed.delete(key);
     this.departed.add(key);
+    if (this.#isOfTwo) { for (const device of this.#devicesOf(userKey)) this.#orphans.add(device); }
     if (this.departed.size <= departedMax) return;
     this.departed.delete(this.departed.keys().next().value!);
   }
 
   /** These have come into the tree. */
-  noteAdded(members: readonly Pick<GroupMember, "userKey">[]): void {
-    for (const { userKey } of members) {
+  noteAdded(members: readonly GroupMember[]): void {
+    for (const { userKey, deviceId } of members) {
+      this.#orphans.delete(mapKey(deviceId));
       const key = mapKey(userKey);
       if (!this.#joined.has(key) && !this.departed.has(key)) this.before.add(key);
     }
@@ -106,6 +121,7 @@ export class RoomKeys {
   leave(): void {
     this.known = this.group?.members.map(({ userKey }) => userKey) ?? this.known;
     this.group = undefined;
+    this.#orphans.clear();
     this.mustRenew = false;
   }
 
@@ -137,17 +153,33 @@ export class RoomKeys {
     return { room, server, ...(invitation && { inviter: invitation.inviter }) };
   }
 
-  /** Leaves in the tree whose users have left the room. */
+  /** Leaves in the tree whose users have left the room, and may be back without the keys. */
   get leftBehind(): GroupMember[] {
-    return this.group?.members.filter(({ userKey }) => this.departed.has(mapKey(userKey))) ?? [];
+    return this.group?.members.filter(({ userKey, deviceId }) =>
+      this.departed.has(mapKey(userKey)) || this.#orphans.has(mapKey(deviceId))
+    ) ?? [];
+  }
+
+  /** Whether what is kept of these keys now would not tell of such a leaf. */
+  get hasOrphans(): boolean {
+    return this.#orphans.size > 0;
   }
 
   /** Whether the log that we have says that this user has left. */
   readonly hasDeparted = (userKey: Uint8Array): boolean => this.departed.has(mapKey(userKey));
 
+  /** The same of whom we take out ourselves. */
+  readonly isLeftBehind = (userKey: Uint8Array): boolean =>
+    this.leftBehind.some((member) => equal(member.userKey, userKey));
+
   /** The same of what others do, who may have more of the log. */
   readonly mayHaveDeparted = (userKey: Uint8Array): boolean | "unknown" =>
     this.hasDeparted(userKey) || this.before.has(mapKey(userKey)) && "unknown";
+
+  #devicesOf(userKey: Uint8Array): string[] {
+    const theirs = this.group?.members.filter((member) => equal(member.userKey, userKey)) ?? [];
+    return theirs.map(({ deviceId }) => mapKey(deviceId));
+  }
 
   /** Resolves when it is so; looked at whenever something has {@link changed}. */
   until(condition: () => boolean): Promise<void> {

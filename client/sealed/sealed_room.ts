@@ -112,7 +112,7 @@ export class SealedRoom {
     this.info = info;
     this.#options = options;
     this.#deviceId = deviceIdOf(identity.device.publicKey);
-    this.keys = new RoomKeys(info.id);
+    this.keys = new RoomKeys(info);
     this.keys.invitation = profile.invitations().find(({ room }) => equal(room, info.id));
     this.knocks = new Knocks(groups, (knocker) => this.#onKnock(knocker));
     const shared = {
@@ -164,11 +164,16 @@ export class SealedRoom {
 
   /** Whether this is a room of two, and the other one could not read what is said now. */
   get isAlone(): boolean {
-    const { group, hasDeparted } = this.keys;
+    const { group, leftBehind } = this.keys;
     return this.info.direct && group !== undefined &&
-      group.members.every(({ userKey }) =>
-        equal(userKey, group.own.userKey) || hasDeparted(userKey)
+      group.members.every((member) =>
+        equal(member.userKey, group.own.userKey) || leftBehind.includes(member)
       );
+  }
+
+  /** Resolves when the log was read up to an entry. */
+  hasRead(seq: number): Promise<void> {
+    return this.keys.until(() => (this.keys.trail.end?.seq ?? 0) >= seq);
   }
 
   /** Where the log has to be read from, if not from where its reader stands. */
@@ -227,6 +232,7 @@ export class SealedRoom {
   keep(cursor: Cursor): void {
     const state = this.keys.save();
     const isClean = !this.keys.mustRenew && !this.#isSealing;
+    if (this.keys.hasOrphans) return; // Of whom the next process reads once more.
     if (state && !this.#proposals.isUnderWay && !this.#resumeAt) {
       this.#options.profile.keepGroup(this.keys.room, state, cursor, isClean);
     }
@@ -282,6 +288,14 @@ export class SealedRoom {
     if (knockers.length === 0) return false;
     await this.change((group) => ({ add: absent(group, knockers) }));
     return true;
+  }
+
+  /** Takes out who has left, and may be back: the keys that they had are gone. Who is left owns the room. */
+  async takeOutLeftBehind(): Promise<void> {
+    await this.change(({ own }) => {
+      const remove = this.keys.leftBehind.map(({ leaf }) => leaf);
+      return remove.length > 0 || own.role !== "owner" ? { remove } : undefined;
+    });
   }
 
   /** Adds a user who need not be here, by what their devices have left with the server. */

@@ -72,7 +72,8 @@ export async function direct(
     throw new ProtocolError("forbidden", "You left again, or are known here no more.");
   }
   for (const { id } of [user, other]) hub.welcome(room, id);
-  return { room: hub.info(room, user), isNew };
+  await room.room.flushed();
+  return { room: hub.info(room, user), isNew, seq: await room.room.reached() };
 }
 
 /** @throws {ProtocolError} banned; forbidden, where a room is for the invited */

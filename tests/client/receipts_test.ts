@@ -5,12 +5,18 @@ import type { Session } from "../../client/session.ts";
 import { seenMs, seenRoomsMax, typingMs } from "../../protocol/limits.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
 
+/** The room without keys. */
+const unreadable = 99;
+
 /** Receipts, and what they have told and kept. */
 function desk() {
   const clock = new FakeClock();
   const told: string[] = [];
   const kept: string[] = [];
-  const receipts = new Receipts(clock, ({ id, readSeq }) => void kept.push(`${id[0]} ${readSeq}`));
+  const receipts = new Receipts(clock, {
+    keep: ({ id, readSeq }) => void kept.push(`${id[0]} ${readSeq}`),
+    canRead: ({ id }) => id[0] !== unreadable,
+  });
   const session = {
     seen: (id: Uint8Array, delivered: number, read: number) =>
       void told.push(`${id[0]} ${delivered} ${read}`),
@@ -93,4 +99,13 @@ Deno.test("that somebody types is told every few seconds, room by room", async (
   assertEquals(taken(), []);
   receipts.typing(room(1, 1, 1));
   assertEquals(taken(), ["1 types"]);
+});
+
+Deno.test("of what cannot be read nothing is told, but where one stands is kept", async () => {
+  const { clock, receipts, session, taken, kept } = desk();
+  receipts.open(session);
+  receipts.note(room(unreadable, 4, 4));
+  receipts.note(room(1, 2, 1));
+  await clock.advance(seenMs);
+  assertEquals([taken(), kept], [["1 2 1"], [`${unreadable} 4`, "1 1"]]);
 });

@@ -207,9 +207,7 @@ stories.set(
     await using alice = await User.enter(server, "Alice");
     const store = new MemoryClientStore();
     const bob = await User.enter(server, "Bob", store);
-    while ((await bob.client.command("keys", { packages: [] })).left === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 20)); // They are left there in a moment.
-    }
+    await hasLeftKeys(bob);
     await bob.leave();
     const { room } = await direct(alice.client, "Bob");
     await alice.client.say(room.id, "psst");
@@ -220,6 +218,28 @@ stories.set(
     await alice.hears("what?");
   },
 );
+
+for (const isHere of [true, false]) {
+  stories.set(
+    `who left the room of two and is ${isHere ? "" : "not "}here reads what is said to them next`,
+    async (server) => {
+      await using alice = await User.enter(server, "Alice");
+      const store = new MemoryClientStore();
+      const bob = await User.enter(server, "Bob", store);
+      await hasLeftKeys(bob);
+      const { room } = await direct(alice.client, "Bob");
+      await alice.client.say(room.id, "psst");
+      await bob.hears("psst");
+      await bob.client.part(room.id);
+      if (!isHere) await bob.leave();
+      await direct(alice.client, "Bob");
+      await alice.client.say(room.id, "psst again");
+      await alice.hears("psst again");
+      await using again = isHere ? bob : await User.enter(server, "Bob", store);
+      await again.hears("psst again");
+    },
+  );
+}
 
 stories.set("who has left no keys is not spoken to as if they could read it", async (server) => {
   await using alice = await User.enter(server, "Alice");
@@ -261,3 +281,10 @@ stories.set("many who come at once all get in", async (server) => {
   for (const { user } of members) await user.hears("welcome all");
   for (const { user } of members) await user[Symbol.asyncDispose]();
 });
+
+/** Resolves when others can reach somebody while they are away: their client sees to that in a moment. */
+async function hasLeftKeys({ client }: User): Promise<void> {
+  while ((await client.command("keys", { packages: [] })).left === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -378,6 +378,10 @@ export class SealedMember {
       if (whom === this || !whom.client) return;
       return void await direct(client, whom.name);
     }
+    if (what === "part direct") {
+      const theirs = client.rooms.find(({ info }) => info.name === `@${whom.name}`);
+      return void (theirs && await client.part(theirs.id));
+    }
     const team = this.#team();
     if (!team) return;
     const { room: { id }, sealed } = team;
@@ -394,7 +398,7 @@ export class SealedMember {
       case "renew":
         return await sealed.change(() => ({}));
       case "age": // As if a day had passed.
-        sealed.keys.renewedMs -= ownKeysMs;
+        sealed.keys.renewedMs = Math.max(0, sealed.keys.renewedMs - ownKeysMs);
         return;
       case "kick":
         if (whom === this) return;

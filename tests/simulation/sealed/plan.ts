@@ -59,6 +59,7 @@ export const deeds = [
   "member",
   "revoke",
   "direct",
+  "part direct",
   "age",
 ] as const;
 
