@@ -70,5 +70,8 @@ export type ClientEvent =
     readonly kind: "undelivered";
     readonly room: Uint8Array;
     readonly messageId: Uint8Array;
+    /** What was said (protocol/entry.ts). */
+    readonly core: Uint8Array;
+    /** Why not. */
     readonly text: string;
   };

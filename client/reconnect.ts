@@ -522,11 +522,12 @@ export class Client {
 
   /** Nothing is said any more in a room that we are not in. */
   #giveUp(room: Uint8Array, name: string, reason: string): void {
-    const messageIds = this.#outbox.drop(room).map(({ core }) => messageIdOf(core));
+    const cores = this.#outbox.drop(room).map(({ core }) => core);
+    const messageIds = cores.map(messageIdOf);
     const text = `You are no longer in ${name}.`;
     // Told first: better twice than never, should this process end in between.
-    for (const messageId of messageIds) {
-      this.#options.onEvent({ kind: "undelivered", room, messageId, text });
+    for (const [at, core] of cores.entries()) {
+      this.#options.onEvent({ kind: "undelivered", room, messageId: messageIds[at]!, core, text });
     }
     this.#profile!.leave(room, messageIds);
     this.#options.onEvent({ kind: "removed", room, name, reason });
@@ -639,7 +640,8 @@ export class Client {
       this.#isDelayed = true;
       return this.#options.onEvent({ kind: "delayed", reason: text });
     }
-    this.#options.onEvent({ kind: "undelivered", room: message.room, messageId, text });
+    const { room, core } = message;
+    this.#options.onEvent({ kind: "undelivered", room, messageId, core, text });
     this.#profile!.settle([messageId]);
     this.#outbox.settle(messageId);
   }

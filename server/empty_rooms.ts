@@ -17,24 +17,41 @@ const why = "Nobody was in it any more.";
  * @param isOver asked before each: whether the server is about to end
  */
 export async function removeEmptyRooms(services: Services, isOver = () => false): Promise<void> {
-  const { hub, bans, invitations, audit, clock } = services;
+  const { hub, clock } = services;
   for (const room of [...hub.all()]) {
     if (isOver()) return;
     if (!isEmpty(room) || clock.now() - room.sinceMs < emptyRoomMs) continue;
     if (clock.now() - await lastMs(services, room) < emptyRoomMs) continue;
     if (!isEmpty(room) || hub.find(room.id) !== room) continue; // Somebody was faster.
-    await hub.close(
-      room,
-      why,
-      () =>
-        Promise.all([
-          audit.record({ by: "server", act: "close", whom: room.name, why }, undefined, undefined),
-          bans.drop(room.id),
-          invitations.drop(room.id),
-          audit.drop(room.id),
-        ]),
-    );
+    await remove(services, room);
   }
+}
+
+/** Removes a room that the last one has left if nobody else could come in: it would only hold its name. */
+export async function removeIfSealedOff(services: Services, room: PeopledRoom): Promise<void> {
+  const { hub, invitations } = services;
+  const { isSealed, direct, access, allowed } = room;
+  const mayAnybodyCome = !isSealed || direct !== undefined || access === "anyone" ||
+    allowed.size > 0 || invitations.of(room.id).length > 0;
+  if (mayAnybodyCome || !isEmpty(room) || hub.find(room.id) !== room) return;
+  await remove(services, room);
+}
+
+async function remove(
+  { hub, bans, invitations, audit }: Services,
+  room: PeopledRoom,
+): Promise<void> {
+  await hub.close(
+    room,
+    why,
+    () =>
+      Promise.all([
+        audit.record({ by: "server", act: "close", whom: room.name, why }, undefined, undefined),
+        bans.drop(room.id),
+        invitations.drop(room.id),
+        audit.drop(room.id),
+      ]),
+  );
 }
 
 function isEmpty({ isLobby, members }: PeopledRoom): boolean {

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { equal } from "../../protocol/bytes.ts";
 import type { Clock } from "../../protocol/clock.ts";
+import { Content, decodeCore } from "../../protocol/entry.ts";
 import { type LinkOf, whoText } from "./answers.ts";
 import { complete, type Completion } from "./completion.ts";
 import { carryOut } from "./deeds.ts";
@@ -67,7 +69,7 @@ export class Chat {
 
   /** Shows what a client tells. */
   readonly onEvent = (event: ClientEvent): void => {
-    if (event.kind === "undelivered") this.#delivery.giveUp(event.text);
+    if (event.kind === "undelivered") this.#delivery.giveUp(event.text, this.#saidIn(event));
     else if (event.kind === "delayed") this.#delivery.explain(event.reason);
     else {
       if (event.kind === "entries") {
@@ -77,6 +79,13 @@ export class Chat {
     }
     if (this.#client) this.#watch.drawPrompt();
   };
+
+  #saidIn({ core, room: id }: Extract<ClientEvent, { kind: "undelivered" }>) {
+    const { content, payload } = decodeCore(core);
+    if (content !== Content.text && content !== Content.action) return undefined;
+    const room = this.#client?.rooms.find((one) => equal(one.id, id))?.info.name;
+    return { text: new TextDecoder().decode(payload), room };
+  }
 
   /** Shows a person what was said last, as far as it is kept; then what was missed can come. */
   begin(client: Client): void {

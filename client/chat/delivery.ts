@@ -13,6 +13,8 @@ import { notice, type Ui } from "./ui.ts";
 
 /** For so long nobody minds that the server has not confirmed anything. */
 const unconfirmedMs = 3_000;
+/** What is shown of a text that was not delivered. */
+const shownChars = 40;
 
 /** MUST NOT resolve {@link Delivery.finish} before all that was said is in the log or given up. */
 export class Delivery {
@@ -45,10 +47,16 @@ export class Delivery {
     this.#notice(why);
   }
 
-  /** Something will never be in the log. */
-  giveUp(why: string): void {
+  /**
+   * Something will never be in the log.
+   *
+   * @param said what that was, where it has a text, and in which room, while we are in that
+   */
+  giveUp(why: string, said?: { readonly text: string; readonly room?: string | undefined }): void {
     this.#undelivered++;
-    this.#notice(`Not delivered: ${why}`);
+    const where = said?.room === undefined ? "" : ` (${said.room})`;
+    const what = said ? `"${shortened(said.text)}"${where}. ` : "";
+    this.#notice(`Not delivered: ${what}${why}`);
   }
 
   /** Says something, and tells when nothing of it arrives. */
@@ -66,10 +74,15 @@ export class Delivery {
   }
 
   /** Says something; it is sent in the order said. */
-  sayIn(client: Client, { room: { id } }: RoomView, text: string, options: SayOptions): void {
+  sayIn(
+    client: Client,
+    { room: { id }, name: room }: RoomView,
+    text: string,
+    options: SayOptions,
+  ): void {
     client.say(id, text, options).catch((error) => {
       if (error instanceof ClientStoreError) return; // The client ends by it, and says so.
-      this.giveUp(error instanceof Error ? error.message : String(error));
+      this.giveUp(error instanceof Error ? error.message : String(error), { text, room });
     });
   }
 
@@ -100,6 +113,14 @@ export class Delivery {
   #notice(text: string): void {
     notice(this.#ui, text);
   }
+}
+
+/** Enough of a text to know which one it is. */
+function shortened(text: string): string {
+  const chars = [...text.replaceAll(/\s+/g, " ")];
+  return chars.length > shownChars
+    ? `${chars.slice(0, shownChars).join("").trimEnd()}…`
+    : chars.join("");
 }
 
 function messages({ undelivered }: Client): string {

@@ -5,6 +5,7 @@ import { historyCount, pageBytesMax } from "../../protocol/limits.ts";
 import { nameFor } from "../hub.ts";
 import { isSelf, mustLeaveAnOwner } from "../moderation/acting.ts";
 import { fitting } from "../answer_rows.ts";
+import { removeIfSealedOff } from "../empty_rooms.ts";
 import type { Asked, AskedInRoom } from "../asked.ts";
 import { banText } from "../moderation/bans.ts";
 import type { PeopledRoom } from "../peopled_room.ts";
@@ -102,6 +103,7 @@ export async function part(asked: AskedInRoom): Promise<Result<"part">> {
   }
   mustLeaveAnOwner(asked, [user]);
   await services.hub.dismiss(room, user, undefined);
+  await removeIfSealedOff(services, room);
   return {};
 }
 

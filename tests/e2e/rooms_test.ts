@@ -192,6 +192,11 @@ Deno.test("moderation is shown, refusals say who may, and who is sent out talks 
   await bob.line("/stats");
   await bob.shows("-- Only admins of this server may do that.");
   await alice.shows("-- Bob came into the room");
+  await alice.line("/mute Bob 1h");
+  await bob.line("Why? What did I do, and for how long am I to say nothing?");
+  await bob.shows(
+    /^-- Not delivered: "Why\? What did I do, and for how long am…" \(team\)\. A moderator has muted you/,
+  );
   await alice.type("/kick b");
   await alice.prompts("team (open)> /kick b");
   await alice.type(KEY.tab);

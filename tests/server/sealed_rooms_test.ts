@@ -305,6 +305,28 @@ Deno.test("who comes and goes is shown with the user's key", async () => {
   ]);
 });
 
+Deno.test("a sealed room goes with the last one in it, unless somebody could still come in", async () => {
+  using core = await Core.open();
+  const { hub } = core.services;
+  const olga = core.somebody("Olga");
+  const max = core.somebody("Max");
+  const rooms = ["gone", "invited", "allowed", "anyone"];
+  for (const name of rooms) await core.room(name, olga, [], true);
+  await core.room("open", olga);
+  await core.ask(olga, "invite", { key: toBase64Url(numbered(32, 9)) }, hub.named("invited"));
+  await core.ask(olga, "allow", { user: "Max" }, hub.named("allowed"));
+  await core.ask(olga, "access", { access: "anyone" }, hub.named("anyone"));
+  const two = await direct(core, olga, "Max");
+  for (const name of [...rooms, "open"]) await core.ask(olga, "part", {}, hub.named(name));
+  for (const each of [olga, max]) await core.ask(each, "part", {}, two.room.at);
+  const left = ["gone", "invited", "allowed", "anyone", "open"].filter((name) => hub.named(name));
+  assertEquals(left, ["invited", "allowed", "anyone", "open"]);
+  assertEquals(hub.find(two.room.at.id), two.room.at);
+  const [act] = await core.services.audit.newest(1);
+  assertEquals([act?.by, act?.act, act?.whom], ["server", "close", "gone"]);
+  assertEquals((await core.ask(max, "join", { name: "gone" }) as { isNew?: boolean }).isNew, true);
+});
+
 /** Notes of which rooms somebody is told, and by which message. */
 function attend({ services: { hub } }: Core, { user, person }: Somebody): string[] {
   const told: string[] = [];
