@@ -208,8 +208,10 @@ function explained(cause: unknown, link: ServerLink): unknown {
   }
   const isRefused = cause instanceof Refused && cause.code === "invitation_needed";
   if (!isRefused || link.invitation === undefined) return cause;
+  const whom = link.room === undefined
+    ? "Ask the operator for the link that the server prints now"
+    : "Ask whoever made it for a new one";
   const text =
-    "The invitation in your link is damaged or no longer good. Ask the operator for the " +
-    "link that the server prints now, and copy it whole.";
+    `The invitation in your link is damaged or no longer good. ${whom}, and copy it whole.`;
   return new Refused(cause.code, text);
 }

@@ -6,7 +6,8 @@
  */
 
 import { fromBase64Url, toBase64Url } from "./bytes.ts";
-import { contentEventsFrom, decodeRows } from "./entry.ts";
+import { Content, contentEventsFrom, type Core, decodeRows, Proof } from "./entry.ts";
+import { personPayload } from "./message.ts";
 import { visible } from "./visible.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -69,10 +70,31 @@ function formatHistory({ rows, firstSeq, timeMs }: Fields): string[] {
     seq,
     timeMs,
     device: toBase64Url(deviceId).slice(0, 8),
-    kind: core.content >= contentEventsFrom ? "event" : "message",
-    text: isErased ? "(deleted)" : new TextDecoder().decode(core.payload),
+    kind: kindOf(core),
+    text: isErased ? "(deleted)" : saidIn(core),
   }));
   return table(shown);
+}
+
+function kindOf({ content }: Core): string {
+  if (content === Content.commit || content === Content.knock) return "keys";
+  return content >= contentEventsFrom ? "event" : "message";
+}
+
+/** What an entry says that the server can read. */
+function saidIn({ content, proof, payload }: Core): string {
+  if (proof === Proof.mls) return "(sealed)";
+  switch (content) {
+    case Content.commit:
+    case Content.knock:
+      return "";
+    case Content.joined:
+      return `${personPayload.decode(payload).name} joined`;
+    case Content.left:
+      return `${personPayload.decode(payload).name} left`;
+    default:
+      return new TextDecoder().decode(payload);
+  }
 }
 
 /** `lastSeenMs` -> `last seen`, `isHere` -> `here`. */

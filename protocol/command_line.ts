@@ -137,6 +137,8 @@ function take(
 /** Whether a word is not meant for an argument that may be left out, but for one behind it. */
 function isForLater(argument: Argument, word: string, later: readonly Named[]): boolean {
   if (!isOptional(argument) || fits(argument, word)) return false;
+  // The first number is how many there are to be, also where it is too large.
+  if (argument.typed === "count" && /^\d+$/.test(word)) return false;
   // What begins with a digit was meant as a duration: a typing error must not make a ban eternal.
   const isMeant = argument.typed === "duration" && /^\d/.test(word);
   return later.some(([, other]) => other.typed === "rest" ? !isMeant : fits(other, word));

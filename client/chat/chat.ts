@@ -9,7 +9,7 @@ import type { Clock } from "../../protocol/clock.ts";
 import { Content, decodeCore } from "../../protocol/entry.ts";
 import { type LinkOf, whoText } from "./answers.ts";
 import { complete, type Completion } from "./completion.ts";
-import { carryOut } from "./deeds.ts";
+import { carryOut, madeText } from "./deeds.ts";
 import { Delivery } from "./delivery.ts";
 import type { ClientEvent } from "../events.ts";
 import { Refused } from "../handshake.ts";
@@ -44,6 +44,10 @@ export class RoomError extends Error {
 
 /** How long to wait before a room is asked for again, and how often. */
 const joinAgainMs = 1_000;
+
+/** Who has mistyped a room's name would talk to nobody, and not know. */
+const madeByPipeText = (room: string) =>
+  `There was no room ${room}, so it was made. Nobody else is in it yet.`;
 const joinTriesMax = 5;
 
 /** MUST NOT end before all that was said is in the log or given up. */
@@ -122,8 +126,9 @@ export class Chat {
     for (let tries = 1; !this.#here; tries++) {
       try {
         const join = () => client.join(name, { open });
-        const { room } = await patiently(clock, (text) => this.#notice(text), join);
+        const { room, isNew } = await patiently(clock, (text) => this.#notice(text), join);
         this.#watch.enter(this.#watch.views.of(room));
+        if (isNew) this.#notice(this.#ui.hasCommands ? madeText : madeByPipeText(room.info.name));
       } catch (error) {
         if (error instanceof Refused && error.code !== "offline") {
           throw new RoomError(`Cannot go into ${name}. ${error.message}`, { cause: error });
@@ -151,7 +156,7 @@ export class Chat {
     if (text === "") return;
     await client.hasRoom();
     if (this.#here) this.#delivery.sayIn(client, this.#here, text, {});
-    else this.#delivery.giveUp(text);
+    else this.#delivery.giveUp("The room is gone.", { text });
   }
 
   /** A person's line; false when it says to quit. */
@@ -161,6 +166,8 @@ export class Chat {
       ? intent.name.toLowerCase()
       : intent.kind === "msg"
       ? `@${intent.name}`
+      : intent.kind === "part" && intent.name !== undefined
+      ? this.#watch.views.named(intent.name)?.name
       : intent.kind === "part" || intent.kind === "close"
       ? this.#here?.name
       : undefined;

@@ -27,6 +27,9 @@ import { nearestSlash } from "./slash.ts";
 /** How long to wait until what was said last is in its room. */
 const deliveryMs = 5_000;
 
+/** What is told who has made a room by going into it. */
+export const madeText = "You made this room, and are its owner. /invite makes a link for others.";
+
 /** Found entries that are shown. */
 const foundMax = 20;
 
@@ -72,7 +75,7 @@ async function act(scene: Scene, intent: Intent): Promise<void> {
     case "join":
       return await join(scene, intent.name, intent.open);
     case "part":
-      return await scene.client.part(here(scene).room.id);
+      return await part(scene, intent.name);
     case "msg":
       return await message(scene, intent.name, intent.text);
     case "room":
@@ -84,7 +87,7 @@ async function act(scene: Scene, intent: Intent): Promise<void> {
     case "close":
       return await close(scene, intent.name);
     case "switch":
-      return goTo(scene, intent.to);
+      return goTo(scene, intent);
     case "topic":
       return await topic(scene, intent.text);
     case "help":
@@ -133,14 +136,12 @@ async function react(
   { seq, text }: { seq: number | undefined; text: string },
 ): Promise<void> {
   const view = here(scene);
-  const line = lineAt(view, seq) ?? view.lines.newest(isMessage);
+  const hasOurs = (line: Line) => line.reactions.has(scene.self.name);
+  if (text === "") await allDelivered(scene);
+  const line = lineAt(view, seq) ??
+    (text === "" && view.lines.newest(hasOurs) || view.lines.newest(isMessage));
   if (!line) throw new Hint("There is nothing to react to yet.");
-  if (text === "") {
-    await allDelivered(scene);
-    if (!line.reactions.has(scene.self.name)) {
-      throw new Hint(`You have not reacted to #${line.seq}.`);
-    }
-  }
+  if (text === "" && !hasOurs(line)) throw new Hint(`You have not reacted to #${line.seq}.`);
   await scene.say(view, text, { content: Content.reaction, target: line.ref });
 }
 
@@ -229,7 +230,13 @@ async function history(
   view.lines.trim();
   for (const entry of entries) view.lines.absorb(entry);
   const lines = entries.flatMap(({ seq }) => view.lines.at(seq) ?? []);
-  for (const line of lines) ui.show(showLine(view, line, { isNumbered: true }));
+  let day = "";
+  for (const line of lines) {
+    const [date = ""] = formatTime(line.timeMs).split(" ");
+    if (date !== day) scene.notice(`${date}, times in UTC`);
+    day = date;
+    ui.show(showLine(view, line, { isNumbered: true, isTimed: true }));
+  }
   const [first] = entries;
   if (!first) scene.notice("Nothing that was said before is kept.");
   else if (ownLines(entries) < count || first.seq === 1) scene.notice("That is all that is kept.");
@@ -301,14 +308,36 @@ async function join(scene: Scene, name: string, open: boolean): Promise<void> {
   scene.show(views.of(room));
   scene.notice(
     isNew
-      ? "You made this room, and are its owner. /invite makes a link for others."
+      ? madeText
       : room.info.sealed
       ? "What was said before you came in cannot be read."
       : "/history shows what was said before.",
   );
 }
 
-function goTo(scene: Scene, to: string | number | undefined): void {
+async function part({ client, views }: Scene, name: string | undefined): Promise<void> {
+  const view = name === undefined ? views.here : views.named(name);
+  if (view) return await client.part(view.room.id);
+  const rooms = views.all.map(({ name }) => name).join(", ");
+  throw new Hint(
+    `You are in no room${name === undefined ? " now" : ` ${name}`}. Yours are ${rooms}.`,
+  );
+}
+
+/** Whatever becomes of it, what was being typed stays with the room that it is for. */
+function goTo(scene: Scene, { to, draft = "" }: Extract<Intent, { kind: "switch" }>): void {
+  const { views, ui } = scene;
+  const { here } = views;
+  if (here) here.draft = draft;
+  try {
+    goToRoom(scene, to);
+  } finally {
+    if (!here || here === views.here) ui.write(draft);
+    if (here && here === views.here) here.draft = "";
+  }
+}
+
+function goToRoom(scene: Scene, to: string | number | undefined): void {
   const { views } = scene;
   const rooms = views.all.map(({ name }, at) => `${at + 1} ${name}`).join(", ");
   const view = to === undefined

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { formatDuration } from "../../protocol/answer_text.ts";
 import type { Clock } from "../../protocol/clock.ts";
 import type { Client } from "../reconnect.ts";
 import type { RoomView } from "./room_views.ts";
@@ -70,7 +71,7 @@ export class Delivery {
     if (!client.isConnected) this.#notice(`Sent as soon as the connection is back: ${text}`);
     await client.hasRoom();
     this.sayIn(client, view, text, options);
-    this.#remindLater(client);
+    this.#remindLater(client, view);
   }
 
   /** Says something; it is sent in the order said. */
@@ -87,15 +88,13 @@ export class Delivery {
   }
 
   /** Tells when nothing of what was said arrives. */
-  #remindLater(client: Client): void {
+  #remindLater(client: Client, view: RoomView): void {
     const before = this.#confirmed;
     this.#cancelReminder ??= this.#clock.timer(unconfirmedMs, () => {
       this.#cancelReminder = undefined;
       if (client.undelivered === 0) return;
-      if (this.#confirmed !== before) return this.#remindLater(client);
-      if (client.isConnected) {
-        this.#notice(`The server has not confirmed ${messages(client)} yet; still trying.`);
-      }
+      if (this.#confirmed !== before) return this.#remindLater(client, view);
+      if (client.isConnected) this.#notice(waitingText(client, view));
     });
   }
 
@@ -121,6 +120,16 @@ function shortened(text: string): string {
   return chars.length > shownChars
     ? `${chars.slice(0, shownChars).join("").trimEnd()}…`
     : chars.join("");
+}
+
+/** Why what was said is not in its room yet. */
+function waitingText(client: Client, { name, room: { info } }: RoomView): string {
+  const isBound = info.role !== "owner" && info.role !== "moderator" && !client.welcome.isAdmin;
+  if (info.slowMs === 0 || !isBound) {
+    return `The server has not confirmed ${messages(client)} yet; still trying.`;
+  }
+  return `${name} is slow: one message each ${formatDuration(info.slowMs)}. ` +
+    `${messages(client)} will follow.`;
 }
 
 function messages({ undelivered }: Client): string {

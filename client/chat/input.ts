@@ -27,14 +27,20 @@ export type Intent =
   | { readonly kind: "history"; readonly count: number; readonly before: number | undefined }
   | { readonly kind: "search"; readonly word: string }
   | { readonly kind: "join"; readonly name: string; readonly open: boolean }
-  | { readonly kind: "part" }
+  /** Without a name the room that is talked in. */
+  | { readonly kind: "part"; readonly name: string | undefined }
   | { readonly kind: "msg"; readonly name: string; readonly text: string | undefined }
   | { readonly kind: "room" }
   | { readonly kind: "verify"; readonly name: string; readonly isSame: boolean }
   | { readonly kind: "admit"; readonly name: string | undefined }
   | { readonly kind: "close"; readonly name: string | undefined }
   /** Without a name to the next room in which there is something new. */
-  | { readonly kind: "switch"; readonly to: string | number | undefined }
+  | {
+    readonly kind: "switch";
+    readonly to: string | number | undefined;
+    /** What was being typed for the room that is left. */
+    readonly draft?: string;
+  }
   /** Without a text it is shown. */
   | { readonly kind: "topic"; readonly text: string | undefined }
   | { readonly kind: "help"; readonly about: string | undefined }
@@ -54,7 +60,7 @@ export type Intent =
     readonly hint: string;
   };
 
-/** What a terminal sends for Alt and a digit: a line of its own here. */
+/** What a terminal sends for Alt and a digit: a line of its own here, with what was being typed behind. */
 const escape = "\x1b";
 
 /**
@@ -65,12 +71,13 @@ const escape = "\x1b";
 export function parseInput(line: string, bytesMax: number): Intent {
   line = line.replace(/[\r\n]+$/, "");
   if (line.trim() === "") return { kind: "nothing" };
-  if (line.startsWith(escape) && /^[1-9]$/.test(line.slice(1))) {
-    return { kind: "switch", to: Number(line.slice(1)) };
+  if (line.startsWith(escape) && /^[1-9]/.test(line.slice(1))) {
+    return { kind: "switch", to: Number(line[1]), draft: line.slice(2) };
   }
   if (line.startsWith("/") && !line.startsWith("//")) {
     return withinLimit(parseCommand(line.slice(1)), bytesMax);
   }
+  if (isLink(line)) return mistake(`Not sent: whoever has that link comes in by it. ${linkHint}`);
   return withinLimit({ kind: "say", text: line.replace(/^\/\//, "/") }, bytesMax);
 }
 
@@ -102,7 +109,8 @@ const meanings: Readonly<Record<OwnName, (words: string) => Intent | undefined>>
   history: parseHistory,
   search: (word) => word === "" ? undefined : { kind: "search", word },
   join: parseJoin,
-  part: (words) => words === "" ? { kind: "part" } : undefined,
+  part: (words) =>
+    /\s/.test(words) ? undefined : { kind: "part", name: words.replace(/^#/, "") || undefined },
   msg: (words) => {
     const found = /^@?(\S+)\s*(.*)$/s.exec(words);
     return found ? { kind: "msg", name: found[1]!, text: found[2] || undefined } : undefined;
@@ -173,11 +181,21 @@ function parseTopic(words: string): Intent {
 }
 
 function parseJoin(words: string): Intent {
+  if (isLink(words)) return mistake(`A link is for a new connection. ${linkHint}`);
   const parsed = parseLine("join", words, "/");
   if (parsed.type === "mistake") return mistake(parsed.text);
   const { name, open = false } = parsed.args as { name: string; open?: boolean };
   return { kind: "join", name, open };
 }
+
+/** A link to a server and nothing else, as somebody pastes it who wants to go there. */
+function isLink(text: string): boolean {
+  return /^\s*broadcast:\/\/\S+\s*$/i.test(text);
+}
+
+const linkHint =
+  "To go where it leads: /quit, then broadcast connect 'LINK'. To say it, put a word " +
+  "in front.";
 
 function withinLimit(intent: Intent, bytesMax: number): Intent {
   if (!("text" in intent) || intent.text === undefined || intent.kind === "topic") return intent;

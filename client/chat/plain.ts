@@ -60,6 +60,7 @@ export function plainUi({ hasCommands, lineBytesMax, onLongLine }: PlainOptions)
       return done ? undefined : value;
     },
     prompt: () => {},
+    write: () => {},
     bell: () => {},
     attend: () => {},
     close: () => {},

@@ -25,6 +25,10 @@ export interface ShownMessage {
   readonly time: number;
   /** What people call it by, where that is to be seen. */
   readonly seq?: number;
+  /** Whether the time of day is to be seen. */
+  readonly isTimed?: boolean;
+  /** Whether it names who looks at it: where there are colours, it is bold. */
+  readonly isMention?: boolean;
   /** Of this program about it: that it was edited, what it answers; each in brackets behind the text. */
   readonly notes?: readonly string[];
 }
@@ -43,14 +47,12 @@ export type Shown =
   /** A line that an original server sent, whoever wrote it. */
   | { readonly kind: "line"; readonly text: string };
 
-/** How to show it. Without options: no escape sequences, no wrapping, no times. */
+/** How to show it. Without options: no escape sequences, no wrapping. */
 export interface RenderOptions {
   /** Names in colour, by escape sequences. */
   readonly color?: boolean;
   /** The terminal's width: longer lines are wrapped here, because the terminal would do it unsafely. */
   readonly columns?: number;
-  /** Shows a message's time in front, as this makes it of ms. */
-  readonly formatTime?: (timeMs: number) => string;
 }
 
 /**
@@ -86,6 +88,11 @@ export function render(item: Shown, options: RenderOptions = {}): string {
   }
 }
 
+/** `09:13`, in UTC. */
+export function timeOfDay(timeMs: number): string {
+  return new Date(timeMs).toISOString().slice(11, 16);
+}
+
 /** The color of a name, in the 256-color palette; the same wherever the name is shown. */
 export function nameColor(name: string): number {
   let hash = 0x811c9dc5; // FNV-1a
@@ -97,18 +104,23 @@ function renderMessage(message: ShownMessage, options: RenderOptions): string {
   const name = shownName(message.name);
   const [before, after] = message.action ? ["* ", " "] : ["[", "]: "];
   const failed = message.verified === "failed";
-  const time = options.formatTime === undefined ? "" : `${options.formatTime(message.time)} `;
+  const time = message.isTimed ? `${timeOfDay(message.time)} ` : "";
   const number = message.seq === undefined ? "" : `#${message.seq} `;
   const notes = (message.notes ?? []).map((note) => ` (${visible(note)})`).join("");
-  return layOut({
+  const laidOut = layOut({
     mark: failed ? failedMark : "",
-    before: time + number + before,
+    before: number + time + before,
     name,
     after,
     text: message.text,
     tail: notes + tails[message.verified](name),
     continuation: (failed ? failedMark : "  ") + "| ",
   }, options);
+  return message.isMention && options.color ? bold(laidOut) : laidOut;
+}
+
+function bold(text: string): string {
+  return text.split("\n").map((row) => `\x1b[1m${row}\x1b[22m`).join("\n");
 }
 
 /** What an item is made of, in the order in which it stands; all safe to show but the text. */

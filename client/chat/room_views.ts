@@ -22,6 +22,8 @@ export class RoomView {
   /** What others said and was not shown, and whether some of it means us. */
   unread = 0;
   isMentioned = false;
+  /** What was being typed here when another room was looked at. */
+  draft = "";
   /** Whether what is kept has been taken into the lines. */
   isLoaded = false;
   /** The last entry that was there when we connected; as long as that is not known, any is. */

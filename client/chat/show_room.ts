@@ -5,7 +5,7 @@
  */
 
 import type { Deed, Happening, Line } from "./lines.ts";
-import type { Shown } from "./render.ts";
+import { type Shown, timeOfDay } from "./render.ts";
 import type { RoomView } from "./room_views.ts";
 
 /** Rows of what was read before that a person is shown who comes in. */
@@ -18,17 +18,22 @@ const quoteChars = 24;
 interface LineStyle {
   /** With the number by which people call it. */
   readonly isNumbered?: boolean;
+  /** With the time of day at which the log took it. */
+  readonly isTimed?: boolean;
 }
 
 /** One line. */
 export function showLine(
   view: RoomView,
   line: Line,
-  { isNumbered = false }: LineStyle = {},
+  { isNumbered = false, isTimed = false }: LineStyle = {},
 ): Shown {
   const { seq, name, text, verified, timeMs, kind } = line;
   const number = isNumbered ? `#${seq} ` : "";
-  if (kind === "event") return { kind: "notice", text: `-- ${number}${text ?? "[deleted]"}` };
+  if (kind === "event") {
+    const time = isTimed ? `${timeOfDay(timeMs)} ` : "";
+    return { kind: "notice", text: `-- ${number}${time}${text ?? "[deleted]"}` };
+  }
   return {
     kind: "message",
     name,
@@ -37,6 +42,7 @@ export function showLine(
     verified,
     time: timeMs,
     ...(isNumbered && { seq }),
+    ...(isTimed && { isTimed }),
     notes: notesOf(view, line),
   };
 }

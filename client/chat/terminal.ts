@@ -140,7 +140,11 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
     if (pasteMark === "begin" && !isAsking) paste.begin();
     if (ctrl && name === "l") output.write(clearScreen);
     // In its turn, behind what was typed before: that is for the room before.
-    if (meta && /^[1-9]$/.test(name) && attendant && !isAsking && !isOver) take(escape + name);
+    if (meta && /^[1-9]$/.test(name) && attendant && !isAsking && !isOver) {
+      const draft = editor.line;
+      empty();
+      take(escape + name + draft);
+    }
     drawSoon();
   };
   input.on("keypress", onKey);
@@ -167,6 +171,12 @@ export function terminalUi({ onInterrupt }: { onInterrupt: () => void }): Ui {
       if (texts.join() === prompts.join()) return;
       prompts = texts;
       draw();
+    },
+    write(text) {
+      if (isOver || text === "") return;
+      const { line } = editor;
+      empty();
+      editor.write(text + line);
     },
     bell: () => void (isClosed || output.write(bell)),
     attend: (its) => void (attendant = its),

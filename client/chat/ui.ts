@@ -6,7 +6,7 @@ export interface Ui {
   readonly hasCommands: boolean;
   /** Whether typed lines leave the screen, so that one's own words are shown as the room has them. */
   readonly takesLines: boolean;
-  /** What is typed or piped in, line by line; Alt and a digit is a line of its own, as a terminal sends it. */
+  /** What is typed or piped in, line by line; Alt and a digit is a line of its own: `input.ts`. */
   readonly lines: AsyncIterableIterator<string>;
   /** Resolves when nobody reads the output any more. */
   readonly outputGone: Promise<void>;
@@ -16,6 +16,8 @@ export interface Ui {
   ask(prompt: string): Promise<string | undefined>;
   /** From now on lines are for the room, and this stands in front of them: the first that fits. */
   prompt(...texts: string[]): void;
+  /** Puts something in front of what is being typed; where lines can be edited. */
+  write(text: string): void;
   /** Calls the user, who may look elsewhere; where that is a person at a terminal. */
   bell(): void;
   /** From now on this is asked and told while a line is typed; where that can be seen. */

@@ -150,8 +150,8 @@ export class Watch {
     if (author) this.#typists.end(author.name);
     const happening = view.lines.absorb(entry);
     const news = isNews(entry, this.self);
+    const isForUs = isMention(entry, this.self);
     if (!isHere) {
-      const isForUs = isMention(entry, this.self);
       if (!this.#ui.takesLines) this.#tellNews(view, news, isForUs);
       if (news) view.unread++;
       if (isForUs) view.isMentioned = true;
@@ -163,7 +163,8 @@ export class Watch {
     }
     if (!happening || this.#isEcho(entry)) return;
     const shown = showHappening(view, happening);
-    if (shown) this.#ui.show(shown);
+    if (!shown) return;
+    this.#ui.show(shown.kind === "message" && isForUs ? { ...shown, isMention: true } : shown);
   }
 
   /** Where no prompt says it, a line does: that there is something new, and that it means us. */
@@ -268,6 +269,8 @@ export class Watch {
     for (const row of arrival.rows) this.#ui.show(row);
     view.isMarked = arrival.isMarked;
     view.clear();
+    if (view.draft !== "") this.#ui.write(view.draft);
+    view.draft = "";
     this.#client?.seen(id);
     this.drawPrompt();
   }

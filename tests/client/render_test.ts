@@ -120,13 +120,21 @@ Deno.test("render wraps before the terminal does", () => {
   );
 });
 
-Deno.test("render puts the time in front when asked", () => {
-  const formatTime = (timeMs: number) => new Date(timeMs).toISOString().slice(11, 16);
-  assertEquals(render(message("hi", { time: 60_000 }), { formatTime }), "00:01 [Alice]: hi");
+Deno.test("render puts number and time in front when asked", () => {
+  const timed = { time: 60_000, seq: 12, isTimed: true };
+  assertEquals(render(message("hi", timed)), "#12 00:01 [Alice]: hi");
   assertEquals(
-    render(message("hi", { action: true }), { formatTime, color: true }),
-    `00:00 * \x1b[38;5;${nameColor("Alice")}mAlice\x1b[39m hi`,
+    render(message("hi", { ...timed, action: true }), { color: true }),
+    `#12 00:01 * \x1b[38;5;${nameColor("Alice")}mAlice\x1b[39m hi`,
   );
+});
+
+Deno.test("render makes bold what names who looks at it, row by row, where there are colors", () => {
+  const mention = message("hi\nBob", { isMention: true });
+  const [first, second] = render(mention, { color: true }).split("\n");
+  assertEquals(first, `\x1b[1m[\x1b[38;5;${nameColor("Alice")}mAlice\x1b[39m]: hi\x1b[22m`);
+  assertEquals(second, "\x1b[1m  | Bob\x1b[22m");
+  assertEquals(render(mention), "[Alice]: hi\n  | Bob");
 });
 
 Deno.test("render colors the name and the mark", () => {

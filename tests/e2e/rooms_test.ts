@@ -76,13 +76,30 @@ Deno.test("a room is made, joined, talked in beside another, and marks what is n
     "[Alice]: Bobby is somebody else",
     "team (open)>",
   ]);
+  await alice.type("half a message for the te");
   await alice.type("\x1b1");
   await alice.shows("[Bob]: for the lobby");
+  await alice.prompts("lobby (open)>");
+  await alice.type("\x1b2");
+  await alice.prompts("team (open)> half a message for the te");
+  await alice.line("am");
+  await bob.shows("[Alice]: half a message for the team");
+  await alice.line("/slow 1h");
+  await bob.line("one");
+  await bob.line("two");
+  await bob.shows("-- team is slow: one message each 1h. 1 message will follow.");
+  await alice.type("\x1b1");
   await alice.prompts("lobby (open)>");
   await alice.line("/switch");
   await alice.shows("-- Nothing is new in other rooms. Yours are 1 lobby, 2 team.");
   await alice.line("/part");
   await alice.shows("-- Everybody is in the lobby. /quit leaves the server.");
+  await bob.type("\x1b1");
+  await bob.prompts("lobby (open)>");
+  await bob.line("/part teem");
+  await bob.shows("-- You are in no room teem. Yours are lobby, team.");
+  await bob.line("/part team");
+  await bob.shows("-- You are no longer in team. You left.");
 });
 
 Deno.test("what was said is edited, deleted, answered, reacted to, found again and read", async () => {
@@ -108,10 +125,12 @@ Deno.test("what was said is edited, deleted, answered, reacted to, found again a
   await alice.shows(/^-- Not delivered: You may delete only what you said\. Only owners and moder/);
   await alice.line("/history");
   await alice.shows("-- That is all that is kept.");
-  assertEquals(rowsFrom(alice, /^#1 /).slice(0, 4), [
-    "#1 [Alice]: lunch at one? (edited) (👍 Bob)",
-    "#2 [Bob]: yes (to #1 Alice: lunch at one?)",
-    "#5 [Bob]: [deleted]",
+  const timed = (row: string) => row.replace(/\d{4}-\d\d-\d\d/, "DAY").replace(/\d\d:\d\d/, "TIME");
+  assertEquals(rowsFrom(alice, /^-- \d{4}-/).slice(0, 5).map(timed), [
+    "-- DAY, times in UTC",
+    "#1 TIME [Alice]: lunch at one? (edited) (👍 Bob)",
+    "#2 TIME [Bob]: yes (to #1 Alice: lunch at one?)",
+    "#5 TIME [Bob]: [deleted]",
     "-- That is all that is kept.",
   ]);
   await alice.line("/history 2"); // Neither the deletion nor edit and reaction are lines.

@@ -28,7 +28,7 @@ Deno.test("a sealed room is made, handed on by a link, talked in, and taken away
   await alice.line("/edit hi Carol");
   await carol.shows(/^-- Alice edited #\d+: hi Carol$/);
   await carol.line("/history");
-  await carol.shows(/^#\d+ \[Alice\]: hi Carol \(edited\)$/);
+  await carol.shows(/^#\d+ \d\d:\d\d \[Alice\]: hi Carol \(edited\)$/);
   await carol.line("/search hello");
   await carol.shows(/^#\d+ \[Carol\]: hello team \(team, .*\)$/);
   await alice.line("/room");
