@@ -267,7 +267,14 @@ export class Client {
   async part(id: Uint8Array): Promise<void> {
     const room = this.#rooms.get(id);
     const session = this.#online();
-    await session.command("part", {}, id);
+    const sealed = this.#sealed!.find(id);
+    sealed?.leaving(true);
+    try {
+      await session.command("part", {}, id);
+    } catch (cause) {
+      sealed?.leaving(false);
+      throw cause;
+    }
     await session.caughtUp();
     this.#leave(room, "You left.");
   }
@@ -372,11 +379,13 @@ export class Client {
     this.#session = session;
     this.#receipts.open(session);
     this.#sendIfReady();
-    if (this.#options.isReachable) this.#fillKeyPoolLater(session);
+    this.#fillKeyPoolLater();
   }
 
-  #fillKeyPoolLater(session: Session): void {
-    const { clock, login: { identity }, groups = mls } = this.#options;
+  #fillKeyPoolLater(): void {
+    const { clock, login: { identity }, groups = mls, isReachable } = this.#options;
+    const session = this.#session;
+    if (!isReachable || !session) return;
     clock.timer(keyPoolAfterMs, () => {
       if (this.#session !== session) return;
       fillKeyPool(session, identity, groups, this.#profile!).catch((cause) => {
@@ -412,6 +421,7 @@ export class Client {
         if (isTooLong) this.#fail(new Refused("no_keys", text));
         else onEvent({ kind: "delayed", reason: `Not sent yet. ${text}` });
       },
+      onPackageUsed: () => this.#fillKeyPoolLater(),
       onFault: (cause) => this.#fail(cause),
     });
   }

@@ -13,6 +13,7 @@ import { ProtocolError } from "../protocol/errors.ts";
 import { roomsMax, roomsPerUserMax } from "../protocol/limits.ts";
 import { encodeControl, type Person, personPayload } from "../protocol/message.ts";
 import { normalizeName, skeleton } from "../protocol/name.ts";
+import { Comings } from "./comings.ts";
 import type { User } from "./people.ts";
 import { newId } from "./people.ts";
 import { Backlog } from "./fanout/backlog.ts";
@@ -28,7 +29,7 @@ import {
 import type { Reader } from "./fanout/reader.ts";
 import { eachRecord, type RecordOf } from "./records.ts";
 import type { RoomOptions } from "./room.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, StoredRecord } from "./store/store.ts";
 
 /** A session, as the rooms see it. */
 export interface Attendee extends Reader {
@@ -54,6 +55,7 @@ export class Hub {
   readonly #options: RoomOptions;
   readonly #store: Store;
   readonly #keeping: Keeping;
+  readonly #comings: Comings;
   readonly #clock: Clock;
   readonly #serverId: Uint8Array;
   readonly #rooms = new Map<string, PeopledRoom>();
@@ -73,6 +75,7 @@ export class Hub {
     this.#keeping = new Keeping(options.store);
     this.#clock = options.clock;
     this.#serverId = deviceIdOf(options.identity.publicKey);
+    this.#comings = new Comings(this.#keeping, this.#serverId);
     this.lobby = this.#add(
       lobbyId(options.identity.publicKey),
       lobby ?? newRoom(lobbyName, 0),
@@ -101,6 +104,7 @@ export class Hub {
       if (room && isOut) room.former.set(mapKey(userId), membership);
       else if (room) hub.#settle(room, membership);
     }
+    await hub.#comings.resume(options.store, (key) => byText.get(key));
     return hub;
   }
 
@@ -216,8 +220,8 @@ export class Hub {
       saidMs: former?.saidMs ?? 0,
     };
     this.#settle(room, membership);
-    this.#publishEvent(room, Content.joined, personPayload.encode(withKey(person, user)));
-    await this.#keeping.tryPut([memberRecord(room, membership)]).catch((cause) => {
+    const coming = this.#tellComing(room, user, person, Content.joined);
+    await this.#keeping.tryPut([memberRecord(room, membership), coming]).catch((cause) => {
       this.dismiss(room, user, undefined).catch(() => {});
       throw cause;
     });
@@ -236,12 +240,12 @@ export class Hub {
     this.#joined.get(mapKey(user.id))?.delete(room);
     this.#turnOut(room, user, reason ?? "You left.");
     const person = { deviceId: this.#serverId, userId: user.id, name: user.name };
-    this.#publishEvent(room, Content.left, personPayload.encode(withKey(person, user)));
+    const going = this.#tellComing(room, user, person, Content.left);
     const nowMs = this.#clock.now();
     const isRestricted = membership.role === "reader" || membership.mutedUntilMs > nowMs ||
       room.slowMs > 0 && membership.saidMs + room.slowMs > nowMs;
     if (isRestricted) room.former.set(mapKey(user.id), membership);
-    await this.#keeping.put([memberRecord(room, membership, isRestricted ? "out" : "gone")]);
+    await this.#keeping.put([memberRecord(room, membership, isRestricted ? "out" : "gone"), going]);
   }
 
   /**
@@ -338,7 +342,10 @@ export class Hub {
 
   /** Shows a change to the room, as an entry of its log. */
   announce(room: PeopledRoom, change: Change): void {
-    this.#publishEvent(room, Content.changed, new TextEncoder().encode(JSON.stringify(change)));
+    const payload = new TextEncoder().encode(JSON.stringify(change));
+    const content = Content.changed;
+    const core = encodeCore({ proof: Proof.unverified, content, messageId: newId(), payload });
+    room.room.publish({ deviceId: this.#serverId, core });
   }
 
   /** A session has begun. */
@@ -448,9 +455,13 @@ export class Hub {
     }
   }
 
-  #publishEvent({ room }: PeopledRoom, content: Content, payload: Uint8Array): void {
-    const core = encodeCore({ proof: Proof.unverified, content, messageId: newId(), payload });
-    room.publish({ deviceId: this.#serverId, core });
+  #tellComing(
+    room: PeopledRoom,
+    user: User,
+    person: Person,
+    content: typeof Content.joined | typeof Content.left,
+  ): StoredRecord {
+    return this.#comings.tell(room, user.id, content, personPayload.encode(withKey(person, user)));
   }
 }
 

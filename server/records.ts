@@ -81,6 +81,8 @@ export const recordSchemas = {
     /** They are not in it now, but what they may do there is kept for when they come again. */
     isOut: z.boolean().optional(),
   }),
+  /** By room id and user id: that they came or went, as long as the log may not have it. */
+  coming: z.object({ core: base64UrlBytes() }),
   /** By room (or nothing, for the whole server) and whom it hits. */
   ban: z.object({
     room: id.optional(),

@@ -106,11 +106,15 @@ export async function giveRole(
   await room.change(({ rules }) => ({ rules: withRole(rules, person.userKey, role) }));
 }
 
-/** Goes into the room of two, with the other one's keys in it. */
+/**
+ * Goes into the room of two, with the other one's keys in it.
+ *
+ * @returns `seq`: up to where it goes by what the log tells of the other one
+ */
 export async function direct(
   client: Client,
   name: string,
-): Promise<{ room: ClientRoom; sealed: SealedRoom }> {
+): Promise<{ room: ClientRoom; sealed: SealedRoom; seq: number }> {
   const { room, seq } = await client.direct(name);
   const sealed = client.sealedRoom(room.id);
   if (!sealed) throw new Refused("no_keys", "The server did not make a sealed room.");
@@ -119,7 +123,7 @@ export async function direct(
   await client.within(sealed.hasRead(seq), letInMs);
   const theirName = room.info.name.replace(/^@/, ""); // As they write it.
   if (sealed.isAlone) await letIn(client, sealed, theirName);
-  return { room, sealed };
+  return { room, sealed, seq };
 }
 
 /** Who is here asks to be let in by themselves; who is not may have left keys with the server. */
@@ -134,6 +138,7 @@ async function letIn(client: Client, sealed: SealedRoom, name: string): Promise<
     const isThere = await client.within(isIn, letInMs);
     if (!isThere) throw cause;
   }
+  if (sealed.isAlone) throw new Refused("no_keys", `${name} has just left. Try again.`);
 }
 
 /** Sixty digits for two people to compare; undefined for whom we have not met. */

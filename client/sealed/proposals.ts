@@ -61,6 +61,7 @@ interface Pending {
 export class Proposals {
   readonly #options: ProposalsOptions;
   #pending: Pending | undefined;
+  #isHeld = false;
   /** What the log has decided, and is not kept yet. */
   #settled: { readonly pending: Pending; readonly outcome: Outcome } | undefined;
 
@@ -89,7 +90,7 @@ export class Proposals {
   ): Promise<void> {
     const { identity, groups } = this.#options;
     const group = await groups.restore(identity, decodeState(state).group);
-    const outcome = Promise.withResolvers<Outcome>();
+    const outcome = newOutcome();
     this.#pending = { messageId, core, group, request: decodeRequest(request), outcome };
   }
 
@@ -150,7 +151,7 @@ export class Proposals {
       devices: welcome ? groups.addedBy(commit).map(({ deviceId }) => deviceId) : [],
     };
     if (this.isUnderWay) return "lost";
-    const outcome = Promise.withResolvers<Outcome>();
+    const outcome = newOutcome();
     this.#pending = { messageId, core, group, request, outcome };
     const before = keys.lastCommit;
     keys.lastCommit = messageId; // What is kept is as it will be.
@@ -159,6 +160,22 @@ export class Proposals {
     profile.stage(room, { messageId, core, state, request: encodeRequest(request) });
     this.send();
     return await outcome.promise;
+  }
+
+  /**
+   * We have asked to leave the room, or stay after all. What was made before must not come to the log when
+   * somebody has brought us back: it would seem to show that we have the keys.
+   */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (!isHeld) this.send();
+  }
+
+  /** We are in the room no more: nothing is sent that is not yet. */
+  abandon(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.outcome.reject(new GroupError("gone", "You are in this room no more."));
   }
 
   /** Sends what is on its way, again where it was sent before. */
@@ -203,6 +220,7 @@ export class Proposals {
       if (object) await upload(server, room, object);
       const groupInfoHash = await upload(server, room, groupInfo);
       const welcomeHash = welcome && await upload(server, room, welcome);
+      if (this.#pending !== pending || this.#isHeld) return;
       await server.command("commit", {
         ...(after && { after }),
         core,
@@ -252,4 +270,11 @@ export class Proposals {
     this.#options.profile.stage(this.#options.keys.room, undefined);
     this.#options.keys.changed();
   }
+}
+
+/** Whoever proposed may have gone: a process that begins takes up what another has left. */
+function newOutcome(): PromiseWithResolvers<Outcome> {
+  const outcome = Promise.withResolvers<Outcome>();
+  outcome.promise.catch(() => {});
+  return outcome;
 }

@@ -48,6 +48,8 @@ export interface ReadingOptions {
   readonly tell: (happening: KeysHappening) => void;
   /** Told when the room's keys have been begun anew, by somebody else. */
   readonly onNewGeneration: () => void;
+  /** Told when a key package that the server had is used up. */
+  readonly onPackageUsed: () => void;
   /** What we said ourselves, which nobody can open who sealed it: its core, laid open. */
   readonly ownCore: (messageId: Uint8Array) => Uint8Array | undefined;
 }
@@ -122,7 +124,9 @@ export class Reading {
   /** What was read is kept. */
   taken(): void {
     const used = this.#used.splice(0);
-    if (used.length > 0) this.#options.profile.dropKeyPackages(used);
+    if (used.length === 0) return;
+    this.#options.profile.dropKeyPackages(used);
+    this.#options.onPackageUsed();
   }
 
   async #readOne(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
@@ -168,6 +172,7 @@ export class Reading {
     const won = proposals.settle(core.messageId);
     const isFollowing = keys.group?.generation === generation && keys.group.epoch === epoch;
     keys.lastCommit = core.messageId.slice();
+    keys.noteCommit({ deviceId: entry.deviceId, userKey: author.keys.user });
     if (won) return this.#enter(won, !keys.group);
     if (equal(mls, beginning) && epoch === 0) return this.#newGeneration(entry, generation);
     if (isFollowing) await this.#accept(entry, mls);
@@ -212,11 +217,11 @@ export class Reading {
     if (!hash) return;
     const welcome = await download(line, room, hash);
     const expected = { inviter: author, ...keys.expected(serverKey) };
-    for (const { ref, saved } of profile.keyPackages()) {
+    for (const { ref, saved, isLast } of profile.keyPackages()) {
       try {
         const group = await groups.join(identity, saved, welcome, expected);
         if (group.generation !== entry.core.epoch!.generation) continue;
-        this.#used.push(ref);
+        if (!isLast) this.#used.push(ref);
         return this.#enter(group, true, group.vouchedBy);
       } catch (cause) {
         if (!(cause instanceof GroupError)) throw cause;

@@ -5,18 +5,19 @@
  */
 
 import type { Expected, Group, GroupMember } from "../../crypto/group.ts";
-import { equal, fromMapKey, mapKey } from "../../protocol/bytes.ts";
-import type { RoomInfo } from "../../protocol/command.ts";
+import { equal, mapKey } from "../../protocol/bytes.ts";
 import type { Epoch } from "../../protocol/entry.ts";
 import { departedMax } from "../../protocol/limits.ts";
 import type { KeptInvitation } from "../store/store.ts";
 import { encodeState, type KeptState } from "./kept_state.ts";
+import type { Orphans } from "./orphans.ts";
 import { Trail } from "./trail.ts";
 
 /** MUST let one operation at a time work with the group. */
 export class RoomKeys {
   readonly room: Uint8Array;
-  readonly #isOfTwo: boolean;
+  /** Of a room of two. */
+  readonly orphans: Orphans | undefined;
   /** Undefined before we are let in, and after we were taken out. */
   group: Group | undefined;
   /** The message id of the last commit in the log; the next one names it. */
@@ -31,8 +32,6 @@ export class RoomKeys {
    * say that they had not left; and who has left a room of two and come back.
    */
   readonly before = new Set<string>();
-  /** Devices in the tree of a room of two whose keys went when their user left, by {@link mapKey}. */
-  readonly #orphans = new Set<string>();
   /** Those who the log says have joined. */
   readonly #joined = new Set<string>();
   /** Something may have been sealed with these keys that we do not know of: they seal nothing more. */
@@ -55,9 +54,9 @@ export class RoomKeys {
   #turn: Promise<unknown> = Promise.resolve();
   #waiting: { until: () => boolean; resolve: () => void }[] = [];
 
-  constructor({ id, direct }: Pick<RoomInfo, "id" | "direct">) {
-    this.room = id;
-    this.#isOfTwo = direct;
+  constructor(room: Uint8Array, orphans?: Orphans) {
+    this.room = room;
+    this.orphans = orphans;
   }
 
   /** Does something with the group when what was asked for before is done. */
@@ -71,14 +70,13 @@ export class RoomKeys {
   enter(group: Group, { isNew, nowMs }: { isNew: boolean; nowMs: number }): void {
     if (isNew) this.before.clear();
     const known = isNew ? [group.own] : [group.own, ...this.group?.members ?? []];
-    this.noteAdded(
-      group.members.filter(({ userKey }) =>
-        !known.some((member) => equal(member.userKey, userKey))
-      ),
+    const others = group.members.filter(({ userKey }) =>
+      !known.some((member) => equal(member.userKey, userKey))
     );
-    for (const device of this.#orphans) {
-      if (!group.memberOf(fromMapKey(device))) this.#orphans.delete(device);
-    }
+    this.#noteBefore(others);
+    if (isNew) this.orphans?.meet(others);
+    else for (const member of others) this.orphans?.clear(member);
+    this.orphans?.keepOnly(group.members);
     if (this.group !== group) this.group?.forget();
     this.broken?.forget();
     this.group = group;
@@ -92,9 +90,9 @@ export class RoomKeys {
     const key = mapKey(userKey);
     this.#joined.add(key);
     this.departed.delete(key);
-    if (!this.#devicesOf(userKey).some((device) => this.#orphans.has(device))) {
-      this.before.delete(key);
-    }
+    // Who joins has no keys: what of theirs is in the tree is from before, whether or not they had left.
+    if (this.#noteMoved(userKey)) this.before.add(key);
+    else this.before.delete(key);
   }
 
   /** The log says that this user has left it. */
@@ -103,15 +101,24 @@ export class RoomKeys {
     this.#joined.delete(key);
     this.departed.delete(key);
     this.departed.add(key);
-    if (this.#isOfTwo) { for (const device of this.#devicesOf(userKey)) this.#orphans.add(device); }
+    this.#noteMoved(userKey);
     if (this.departed.size <= departedMax) return;
     this.departed.delete(this.departed.keys().next().value!);
   }
 
   /** These have come into the tree. */
   noteAdded(members: readonly GroupMember[]): void {
-    for (const { userKey, deviceId } of members) {
-      this.#orphans.delete(mapKey(deviceId));
+    this.#noteBefore(members);
+    for (const member of members) this.orphans?.clear(member);
+  }
+
+  /** This device has put a commit into the log. */
+  noteCommit(author: Pick<GroupMember, "deviceId" | "userKey">): void {
+    this.orphans?.clear(author);
+  }
+
+  #noteBefore(members: readonly GroupMember[]): void {
+    for (const { userKey } of members) {
       const key = mapKey(userKey);
       if (!this.#joined.has(key) && !this.departed.has(key)) this.before.add(key);
     }
@@ -121,24 +128,26 @@ export class RoomKeys {
   leave(): void {
     this.known = this.group?.members.map(({ userKey }) => userKey) ?? this.known;
     this.group = undefined;
-    this.#orphans.clear();
+    this.orphans?.keepOnly([]);
     this.mustRenew = false;
   }
 
   /** Goes on with what was kept. */
-  restore({ renewedMs, lastCommit, departed, before }: KeptState, group: Group): void {
+  restore({ renewedMs, lastCommit, departed, before, orphans }: KeptState, group: Group): void {
     this.group = group;
     this.renewedMs = renewedMs;
     this.lastCommit = lastCommit.slice();
     for (const key of departed) this.departed.add(key);
     for (const key of before) this.before.add(key);
+    this.orphans?.restore(orphans);
   }
 
   /** What is to be kept; undefined without a group. */
   save(group: Group | undefined = this.group): Uint8Array | undefined {
     if (!group || !this.lastCommit) return undefined;
     const { renewedMs, lastCommit, departed, before } = this;
-    return encodeState({ renewedMs, lastCommit, departed, before, group: group.save() });
+    const orphans = this.orphans?.all ?? new Set();
+    return encodeState({ renewedMs, lastCommit, departed, before, orphans, group: group.save() });
   }
 
   /** Whether it is certain that this is the group of who invited us. */
@@ -153,16 +162,13 @@ export class RoomKeys {
     return { room, server, ...(invitation && { inviter: invitation.inviter }) };
   }
 
-  /** Leaves in the tree whose users have left the room, and may be back without the keys. */
+  /** Others' leaves in the tree whose users have left the room, and may be back without the keys. */
   get leftBehind(): GroupMember[] {
-    return this.group?.members.filter(({ userKey, deviceId }) =>
-      this.departed.has(mapKey(userKey)) || this.#orphans.has(mapKey(deviceId))
+    const { group } = this;
+    return group?.members.filter((member) =>
+      !equal(member.userKey, group.own.userKey) &&
+      (this.departed.has(mapKey(member.userKey)) || this.orphans?.has(member))
     ) ?? [];
-  }
-
-  /** Whether what is kept of these keys now would not tell of such a leaf. */
-  get hasOrphans(): boolean {
-    return this.#orphans.size > 0;
   }
 
   /** Whether the log that we have says that this user has left. */
@@ -176,9 +182,9 @@ export class RoomKeys {
   readonly mayHaveDeparted = (userKey: Uint8Array): boolean | "unknown" =>
     this.hasDeparted(userKey) || this.before.has(mapKey(userKey)) && "unknown";
 
-  #devicesOf(userKey: Uint8Array): string[] {
-    const theirs = this.group?.members.filter((member) => equal(member.userKey, userKey)) ?? [];
-    return theirs.map(({ deviceId }) => mapKey(deviceId));
+  /** Whether something of theirs is in the tree that has no keys any more. */
+  #noteMoved(userKey: Uint8Array): boolean {
+    return this.orphans?.move(userKey, this.group?.members ?? []) ?? false;
   }
 
   /** Resolves when it is so; looked at whenever something has {@link changed}. */

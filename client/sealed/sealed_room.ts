@@ -45,6 +45,7 @@ import type { KeysHappening } from "./happenings.ts";
 import { type Hindrance, intruderText, keysElsewhere } from "./hindrance.ts";
 import { decodeState } from "./kept_state.ts";
 import { type Knocker, Knocks } from "./knocks.ts";
+import { Orphans } from "./orphans.ts";
 import type { People } from "./people.ts";
 import { Proposals } from "./proposals.ts";
 import { type Read, Reading, sealingContext } from "./reading.ts";
@@ -69,6 +70,8 @@ export interface SealedRoomOptions {
   readonly giveUpMs?: number;
   /** Told when something has waited for long, and when it has waited for as long as it may. */
   readonly onHeldUp: (room: SealedRoom, hindrance: Hindrance, isTooLong: boolean) => void;
+  /** Told when a key package that the server had is used up. */
+  readonly onPackageUsed: () => void;
   /** Told of what nobody can do anything about but a reader of the log. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -107,12 +110,13 @@ export class SealedRoom {
   /** Who was in the generation before, which we have begun anew: they may come in, by {@link mapKey}. */
   #former: ReadonlySet<string> = new Set();
 
-  constructor(info: RoomInfo, options: SealedRoomOptions) {
+  /** @param orphans of a room of two, as they were when we were in it last */
+  constructor(info: RoomInfo, options: SealedRoomOptions, orphans?: Orphans) {
     const { identity, groups, profile, clock, tell } = options;
     this.info = info;
     this.#options = options;
     this.#deviceId = deviceIdOf(identity.device.publicKey);
-    this.keys = new RoomKeys(info);
+    this.keys = new RoomKeys(info.id, info.direct ? orphans ?? new Orphans() : undefined);
     this.keys.invitation = profile.invitations().find(({ room }) => equal(room, info.id));
     this.knocks = new Knocks(groups, (knocker) => this.#onKnock(knocker));
     const shared = {
@@ -228,11 +232,21 @@ export class SealedRoom {
     this.keys.changed();
   }
 
+  /** We have asked to leave it, or stay after all. */
+  leaving(isLeaving: boolean): void {
+    this.#proposals.hold(isLeaving);
+  }
+
+  /** We are in the room no more. */
+  left(): void {
+    this.detached();
+    this.#proposals.abandon();
+  }
+
   /** Keeps the keys as they are, at an orderly end; the log is read on from the cursor. */
   keep(cursor: Cursor): void {
     const state = this.keys.save();
     const isClean = !this.keys.mustRenew && !this.#isSealing;
-    if (this.keys.hasOrphans) return; // Of whom the next process reads once more.
     if (state && !this.#proposals.isUnderWay && !this.#resumeAt) {
       this.#options.profile.keepGroup(this.keys.room, state, cursor, isClean);
     }

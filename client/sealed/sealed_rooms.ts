@@ -6,7 +6,9 @@
 
 import { mapKey } from "../../protocol/bytes.ts";
 import type { RoomInfo } from "../../protocol/command.ts";
+import { roomsPerUserMax } from "../../protocol/limits.ts";
 import type { KeptGroup } from "../store/store.ts";
+import type { Orphans } from "./orphans.ts";
 import { People } from "./people.ts";
 import { SealedRoom, type SealedRoomOptions } from "./sealed_room.ts";
 import type { Server } from "./server.ts";
@@ -22,6 +24,8 @@ export class SealedRooms {
   readonly people: People;
   readonly #options: SealedRoomOptions;
   readonly #rooms = new Map<string, SealedRoom>();
+  /** Of rooms of two that we have left: there we read on from where we were. */
+  readonly #orphans = new Map<string, Orphans>();
   /** What an earlier process has left, of rooms that were not met yet. */
   readonly #kept: Map<string, KeptGroup>;
 
@@ -40,7 +44,7 @@ export class SealedRooms {
       there.info = info;
       return;
     }
-    const room = new SealedRoom(info, this.#options);
+    const room = new SealedRoom(info, this.#options, this.#orphans.get(key));
     this.#rooms.set(key, room);
     const kept = this.#kept.get(key);
     this.#kept.delete(key);
@@ -56,10 +60,14 @@ export class SealedRooms {
   leave(id: Uint8Array): void {
     const room = this.#rooms.get(mapKey(id));
     if (!room) return;
-    room.detached();
+    room.left();
     this.#rooms.delete(mapKey(id));
     this.#options.profile.dropGroup(id);
     this.#options.profile.dropInvitation(id);
+    const { orphans } = room.keys;
+    if (orphans) this.#orphans.set(mapKey(id), orphans);
+    if (this.#orphans.size <= roomsPerUserMax) return;
+    this.#orphans.delete(this.#orphans.keys().next().value!);
   }
 
   /** A session begins to read this room. */

@@ -93,6 +93,9 @@ const migrations: readonly string[] = [
     number integer primary key check (number = 1), key_id blob not null, is_swept integer not null
   ) strict;
 `,
+  `
+  alter table key_packages add column is_last integer not null default 0;
+`,
 ];
 
 /** How long to wait for another process that is changing the file. */

@@ -89,19 +89,23 @@ export class SqliteGroups {
 
   keyPackages(): KeptKeyPackage[] {
     return this.#file
-      .all("select ref, saved from key_packages where profile = ? order by number", this.#id)
+      .all(
+        "select ref, saved, is_last from key_packages where profile = ? order by number",
+        this.#id,
+      )
       .map((row) => ({
         ref: bytes(row["ref"]),
         saved: openSecret(this.#vault, row, "key_packages.saved", "ref"),
+        ...(row["is_last"] && { isLast: true }),
       }));
   }
 
   keepKeyPackages(packages: readonly KeptKeyPackage[]): void {
     this.#file.transact(() => {
-      for (const { ref, saved } of packages) {
+      for (const { ref, saved, isLast } of packages) {
         this.#file.run(
-          "insert or replace into key_packages (profile, ref, saved) values (?, ?, ?)",
-          ...[this.#id, ref, this.#vault.seal(saved, "key_packages.saved", ref)],
+          "insert or replace into key_packages (profile, ref, saved, is_last) values (?, ?, ?, ?)",
+          ...[this.#id, ref, this.#vault.seal(saved, "key_packages.saved", ref), isLast ? 1 : 0],
         );
       }
     });

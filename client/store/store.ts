@@ -63,6 +63,8 @@ export interface KeptKeyPackage {
   readonly ref: Uint8Array;
   /** It, and its private keys. */
   readonly saved: Uint8Array;
+  /** The server gives it out when it has no other, more than once: it stays when it was used. */
+  readonly isLast?: boolean;
 }
 
 /** An invitation by which we want to get into a sealed room. */

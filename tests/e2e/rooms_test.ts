@@ -85,6 +85,7 @@ Deno.test("a room is made, joined, talked in beside another, and marks what is n
   await alice.line("am");
   await bob.shows("[Alice]: half a message for the team");
   await alice.line("/slow 1h");
+  await bob.shows("-- Alice lets everybody wait 1h between two messages");
   await bob.line("one");
   await bob.line("two");
   await bob.shows("-- team is slow: one message each 1h. 1 message will follow.");

@@ -1,14 +1,17 @@
+import { Content, decodeRows } from "../../protocol/entry.ts";
 import { emptyRoomMs, roomsMadeBurst, roomsMadePerHour } from "../../protocol/limits.ts";
 import { removeEmptyRooms } from "../../server/empty_rooms.ts";
 import { assertEquals } from "@std/assert";
 import { decodeMessages } from "../../protocol/message.ts";
 import { newId } from "../../server/people.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
+import type { Store } from "../../server/store/store.ts";
 import type { Attendee } from "../../server/hub.ts";
 import type { Member } from "../../server/member.ts";
 import { seen } from "../../server/handlers/reading.ts";
 import { numbered } from "../fixtures/bytes.ts";
-import { codeOf, Core, operator, refusalOf } from "../fixtures/core.ts";
+import { codeOf, Core, operator, refusalOf, type Somebody } from "../fixtures/core.ts";
+import { StoreAround } from "../fixtures/store_around.ts";
 
 Deno.test("who is in the lobby can be asked while somebody forgotten is still shown there", async () => {
   using core = await Core.open();
@@ -159,3 +162,42 @@ Deno.test("a flood of new names leaves nobody in rooms whom nobody knows any mor
     }
   }
 });
+
+Deno.test("who came and went when the server was killed is in the log after the next start, once", async () => {
+  const store = new MemoryStore(1e7);
+  const stuck = new StuckStore(store);
+  using core = await Core.open(stuck);
+  const [olga, max, eve] = ["Olga", "Max", "Eve"].map((name) => core.somebody(name)) as [
+    Somebody,
+    Somebody,
+    Somebody,
+  ];
+  const room = await core.room("team", olga, [[eve, "member"]]);
+  await room.flushed();
+  stuck.isStuck = true;
+  await core.ask(max, "join", { name: "team" });
+  await core.ask(eve, "part", {}, room);
+  const told = async (of: Store) => {
+    const page = await of.readBack(room.id, (await of.end(room.id)).seq + 1, 100, 1e6);
+    return page ? decodeRows(page.rows, page.firstSeq, page.timeMs).map(({ core }) => core) : [];
+  };
+  const contents = async () => (await told(store)).map(({ content }) => content);
+  assertEquals(await contents(), [Content.joined], "That Eve came.");
+  for (const _ of [1, 2]) {
+    using again = await Core.open(store, core.clock);
+    await again.services.hub.flushed();
+    assertEquals((await contents()).sort(), [Content.joined, Content.joined, Content.left]);
+    const { members } = again.services.hub.named("team")!;
+    assertEquals(members.size, 2);
+  }
+  assertEquals(await store.records("coming", ""), []);
+});
+
+/** Keeps records, and takes nothing into a log once it is stuck. */
+class StuckStore extends StoreAround {
+  isStuck = false;
+
+  override append(...args: Parameters<Store["append"]>): ReturnType<Store["append"]> {
+    return this.isStuck ? new Promise(() => {}) : this.inner.append(...args);
+  }
+}

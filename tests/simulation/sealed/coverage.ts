@@ -23,6 +23,8 @@ export class SealedCoverage extends Coverage {
   readings = 0;
   /** Messages of which nobody expects some member to read them. */
   unreadable = 0;
+  /** Messages for somebody in a room of two, said when they had its keys. */
+  heeded = 0;
   /** Stores lost with all keys. */
   lostStores = 0;
   /** Those who had to be let in by a moderator at the end. */

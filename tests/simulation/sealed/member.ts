@@ -65,6 +65,8 @@ export interface Said {
   readonly text: string;
   /** `uncertain`: whether it is in a log nobody will know but the log. */
   fate: "to come" | "refused" | "uncertain";
+  /** For whom it was said, once the keys were theirs too, and up to where the log had been read then. */
+  readonly heeds?: { readonly name: string; readonly fromSeq: number };
 }
 
 /** From an entry of a room on somebody has no keys, until a commit brings them in anew. */
@@ -74,6 +76,8 @@ export interface Blindness {
   readonly atSeq: number;
   /** It has to do so with keys that are newer than this. */
   readonly keysFrom: number;
+  /** They were given up with the room: the commit stands behind what the log says of that. */
+  readonly hasLeft?: boolean;
 }
 
 /** What a member has of a room's log. */
@@ -106,6 +110,8 @@ export class SealedMember {
   readonly number: number;
   readonly #options: MemberOptions;
   #store = new MemoryClientStore();
+  /** The newest key that it may have lost. */
+  #lostKeys = 0;
   #identity: Identity | undefined;
   #life: Life | undefined;
   readonly #lives: Life[] = [];
@@ -249,10 +255,10 @@ export class SealedMember {
     coverage.lostStores++;
     this.#store = new MemoryClientStore();
     for (const said of this.said.values()) if (said.fate === "to come") said.fate = "uncertain";
+    const keysFrom = this.#lostKeys = this.#options.newestKey();
     for (const { id, entries } of truth.logs.values()) {
       const reader = this.#readerOf(id);
       const atSeq = entries.length;
-      const keysFrom = this.#options.newestKey();
       reader.blind.push({ fromSeq: reader.lastShown + 1, atSeq, keysFrom });
       reader.lastShown = 0;
     }
@@ -376,7 +382,15 @@ export class SealedMember {
     if (what === "return") return await this.#comeBack(client);
     if (what === "direct") {
       if (whom === this || !whom.client) return;
-      return void await direct(client, whom.name);
+      const { room, sealed, seq } = await direct(client, whom.name);
+      const { group, trail: { end } } = sealed.keys;
+      if (!group || !end) return; // It waits for whoever is there.
+      const text = `${this.name} to ${whom.name} ${this.#labels++}`;
+      const messageId = await client.say(room.id, text);
+      if (this.client !== client) return;
+      const heeds = { name: whom.name, fromSeq: Math.max(end.seq, seq) };
+      this.said.set(mapKey(messageId), { room: room.id, text, fate: "to come", heeds });
+      return;
     }
     if (what === "part direct") {
       const theirs = client.rooms.find(({ info }) => info.name === `@${whom.name}`);
@@ -609,7 +623,12 @@ export class SealedMember {
     }
     const reader = this.#readerOf(room);
     const atSeq = truth.end(room);
-    reader.blind.push({ fromSeq: reader.lastShown + 1, atSeq, keysFrom: 0 });
+    reader.blind.push({
+      fromSeq: reader.lastShown + 1,
+      atSeq,
+      keysFrom: this.#lostKeys,
+      hasLeft: true,
+    });
   }
 
   #refused(messageId: Uint8Array, text: string): void {
@@ -646,7 +665,9 @@ export class SealedMember {
 
   #readerOf(room: Uint8Array): Reader {
     const key = mapKey(room);
-    const made = { beginning: undefined, lastShown: 0, blind: [], shown: new Map() };
+    // Others may still take in a device by what it has lost.
+    const blind = this.#lostKeys > 0 ? [{ fromSeq: 1, atSeq: 0, keysFrom: this.#lostKeys }] : [];
+    const made = { beginning: undefined, lastShown: 0, blind, shown: new Map() };
     const reader = this.readers.get(key) ?? made;
     this.readers.set(key, reader);
     return reader;

@@ -5,19 +5,21 @@
  * @module
  */
 
+import { Orphans } from "../../../client/sealed/orphans.ts";
 import { Reading } from "../../../client/sealed/reading.ts";
 import { RoomKeys } from "../../../client/sealed/room_keys.ts";
 import { SealedRoom } from "../../../client/sealed/sealed_room.ts";
 import { Session as ClientSession } from "../../../client/session.ts";
 import type { Cursor } from "../../../protocol/message.ts";
 import { decodeMessages, encodeControl } from "../../../protocol/message.ts";
+import { Comings } from "../../../server/comings.ts";
 import { Group as ServerGroup } from "../../../server/group.ts";
 import { Room as ServerRoom } from "../../../server/room.ts";
 import { Session as ServerSession } from "../../../server/session.ts";
 import { ProcessEnded } from "../mortal.ts";
 import { replaceMethod, undoAll } from "../wrap.ts";
 import type { SealedOptions } from "./simulate.ts";
-import { all, busy, goers, often, slowStore } from "./special_plans.ts";
+import { all, busy, couples, goers, often, slowStore } from "./special_plans.ts";
 
 /** A fault, and what it should be found by. */
 export interface SealedMutant extends SealedOptions {
@@ -152,6 +154,24 @@ export const mutants: readonly SealedMutant[] = [
     shows: /./,
     sabotage: () => sealsLate(),
     plan: busy,
+  },
+  {
+    name: "who is back in a room of two is spoken to by the keys that they had before they left",
+    shows: /who has no keys for it/,
+    sabotage: () => replaceMethod(Orphans.prototype, "has", () => () => false),
+    plan: couples,
+  },
+  {
+    name: "who speaks to somebody does not wait for what the log says of them",
+    shows: /who has no keys for it/,
+    sabotage: () => replaceMethod(SealedRoom.prototype, "hasRead", () => () => Promise.resolve()),
+    plan: couples,
+  },
+  {
+    name: "who comes and goes is not in the log when the server ends before",
+    shows: /./,
+    sabotage: () => replaceMethod(Comings.prototype, "resume", () => () => Promise.resolve()),
+    plan: all(couples, often("kill", "kill unsynced")),
   },
 ];
 

@@ -14,7 +14,7 @@ import type { TrueLog } from "../truth.ts";
 import type { World } from "../world.ts";
 import type { SealedCoverage } from "./coverage.ts";
 import { type Commit, type Epoch, type Leaf, type Ledger, membersOf } from "./group.ts";
-import type { Blindness, Reader, SealedMember } from "./member.ts";
+import type { Blindness, Reader, Said, SealedMember } from "./member.ts";
 
 /** What is compared. */
 export interface Reckoning {
@@ -63,6 +63,7 @@ export function reckon(reckoning: Reckoning): Epoch | undefined {
     const text = new TextDecoder().decode(decodeSaid(message.plaintext).payload);
     const said = author.said.get(mapKey(entry.core.messageId));
     world.check(said?.text === text, () => `${author.name} did not say ${text}`);
+    if (said?.heeds) checkHeeded(reckoning, places, entry, said.heeds);
     for (const member of members) {
       const reader = member.readers.get(mapKey(log.id));
       const isOutside = outside.has(member.name);
@@ -110,7 +111,7 @@ function checkReading(
     return;
   }
   const isBlind = reader.blind.some((blindness) =>
-    seq >= blindness.fromSeq && seq < comesBack(places, blindness, member.deviceId!)
+    seq >= blindness.fromSeq && seq < comesBack(places, blindness, member)
   );
   if (isBlind || isOutside || reader.beginning === undefined || seq <= reader.beginning) {
     coverage.unreadable++;
@@ -125,15 +126,55 @@ function checkReading(
   );
 }
 
+/** Who is spoken to in a room of two can open it, unless they leave, or all begins anew, meanwhile. */
+function checkHeeded(
+  { world, coverage, log, members }: Reckoning,
+  places: readonly Place[],
+  { seq }: Entry,
+  { name, fromSeq }: NonNullable<Said["heeds"]>,
+): void {
+  const { deviceId, readers } = members.find((member) => member.name === name)!;
+  const before = places.filter(({ entry }) => entry.seq < seq);
+  const leftSeq =
+    before.findLast(({ entry: { core } }) =>
+      core.content === Content.left && personPayload.decode(core.payload).name === name
+    )?.entry.seq ?? 0;
+  const anewSeq = before.findLast(({ begins, commit }) => begins && !commit)?.entry.seq ?? 0;
+  if (Math.max(leftSeq, anewSeq) > fromSeq) return;
+  coverage.heeded++;
+  const isTheirs = ({ deviceId: id }: Pick<Leaf, "deviceId">) => equal(id, deviceId!);
+  const { epoch } = places.find(({ entry }) => entry.seq === seq)!;
+  const isIn = epoch !== undefined && membersOf(epoch).some(isTheirs);
+  // The keys that they had before they left are gone.
+  const hasCome = leftSeq === 0 || before.some(({ entry, begins, commit }) => {
+    if (entry.seq < leftSeq || !begins) return false;
+    const added = commit ? commit.added.map(({ leaf }) => leaf) : [...begins.leaves.values()];
+    return added.some(isTheirs);
+  });
+  const isShown = readers.get(mapKey(log.id))?.shown.get(seq)?.isGood === true;
+  world.check(
+    isIn && (hasCome || isShown),
+    () => `${seq} was said to ${name}, who has no keys for it`,
+  );
+}
+
+function isLeaving({ core: { content, payload } }: Entry, name: string): boolean {
+  return content === Content.left && personPayload.decode(payload).name === name;
+}
+
 /** Where a device that has lost its keys comes into the group anew. */
 function comesBack(
   places: readonly Place[],
-  { atSeq, keysFrom }: Blindness,
-  deviceId: Uint8Array,
+  { fromSeq, atSeq, keysFrom, hasLeft }: Blindness,
+  { name, deviceId }: SealedMember,
 ): number {
-  const isTheirs = ({ deviceId: id, key }: Leaf) => equal(id, deviceId) && key > keysFrom;
+  const left = hasLeft
+    ? places.find(({ entry }) => entry.seq >= fromSeq && isLeaving(entry, name))
+    : undefined;
+  const behindSeq = left?.entry.seq ?? atSeq;
+  const isTheirs = ({ deviceId: id, key }: Leaf) => equal(id, deviceId!) && key > keysFrom;
   const found = places.find(({ entry: { seq }, commit, begins }) =>
-    seq > atSeq && begins && (
+    seq > behindSeq && begins && (
       !commit && [...begins.leaves.values()].some(isTheirs) ||
       commit?.added.some(({ leaf }) => isTheirs(leaf))
     )

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { SealedCoverage } from "./coverage.ts";
 import { type SealedOptions, type SealedOutcome, simulateSealed } from "./simulate.ts";
-import { races } from "./special_plans.ts";
+import { couples, races } from "./special_plans.ts";
 
 /** Seeds that run with every test; `deno task simulate-sealed` runs as many as one likes. */
 const seeds = 200;
@@ -58,6 +58,14 @@ Deno.test("of several commits in one epoch one wins and the others follow, a tho
     coverage.add((await pass(seed, { plan: races(20) })).coverage);
   }
   assert(coverage.staleCommits > 500, `${coverage.staleCommits} commits lost`);
+});
+
+Deno.test("who is spoken to in a room of two can read it, however often they have left", async () => {
+  const coverage = new SealedCoverage();
+  for (let seed = 1; seed <= 50; seed++) {
+    coverage.add((await pass(seed, { plan: couples })).coverage);
+  }
+  assert(coverage.heeded > 100, `${coverage.heeded} were spoken to`);
 });
 
 Deno.test("the same seed of sealed rooms gives the same events, after whatever other seeds", async () => {

@@ -329,12 +329,14 @@ class Simulation {
       this.#members.every(({ rooms }) =>
         rooms.every(({ room, sealed }) => room.info.name === roomName || sealed.keys.group)
       );
-    await this.#until(
-      "all who have the right to it have keys",
-      () =>
-        direct() && this.#entitled() !== undefined &&
-        without().every((member) => !this.#isEntitled(member)),
-    );
+    const areIn = () =>
+      direct() && this.#entitled() !== undefined &&
+      without().every((member) => !this.#isEntitled(member));
+    for (let tries = 0; tries < 30 && !areIn(); tries++) {
+      this.#bringBack();
+      await this.#until("time passes", this.#passes(10_000));
+    }
+    await this.#until("all who have the right to it have keys", areIn);
     let tries = 0;
     const isSomebodyBehind = () => this.#members.some(({ hasReadAll }) => !hasReadAll);
     while (without().length > 0 || isSomebodyBehind()) {
@@ -347,6 +349,18 @@ class Simulation {
       if (++tries > 100) throw new Violation(`Nobody lets in ${without().map((m) => m.name)}`);
       await this.#until("time passes", this.#passes(1_000));
       if (tries > 1) world.note("world", () => `${without().map((m) => m.name)} still wait`);
+    }
+  }
+
+  /** Who is left in a room of two without its keys has to wait until the other one is back. */
+  #bringBack(): void {
+    for (const member of this.#members) {
+      for (const { room: { info }, sealed } of member.rooms) {
+        if (info.name === roomName || sealed.keys.group) continue;
+        const other = this.#members.find(({ name }) => info.name === `@${name}`)!;
+        const isBack = other.rooms.some(({ room }) => room.info.name === `@${member.name}`);
+        if (!isBack) void member.act({ what: "direct" }, other);
+      }
     }
   }
 

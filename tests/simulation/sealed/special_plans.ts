@@ -82,3 +82,21 @@ export function goers(plan: SealedPlan): SealedPlan {
     })),
   };
 }
+
+/** Two speak to each other in a room of their own, again and again, and leave it in between. */
+export function couples(plan: SealedPlan): SealedPlan {
+  const firstMs = Math.max(...plan.arrivalsMs, 2_000) + 2_000;
+  const deeds = plan.bursts.flatMap(({ atMs, member: who, messages }, number): Deed[] => {
+    const member = who % 2;
+    const whom = 1 - member;
+    const at = (ms: number) => ({ atMs: firstMs + atMs + ms, isEntitled: false });
+    return [
+      { ...at(0), member, what: "direct", whom },
+      number % 3 === 0
+        ? { ...at(messages * 20), member, what: "part direct", whom }
+        : { ...at(messages * 20), member: whom, what: "part direct", whom: member },
+      { ...at(messages * 20 + number * 37 % 100), member, what: "direct", whom },
+    ];
+  });
+  return { ...plan, bursts: [], deeds };
+}
