@@ -85,7 +85,9 @@ for (const [command, args, isOfRoom] of noted) {
         return super.append(...args);
       }
       override put(...args: Parameters<StoreAround["put"]>) {
-        if (args[0].length > 0) note("put");
+        // That somebody went is in the room's log a little later, and kept no longer.
+        const isChange = args[0].some(({ kind, value }) => kind !== "coming" || value !== null);
+        if (isChange) note("put");
         return super.put(...args);
       }
     }
