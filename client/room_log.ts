@@ -155,7 +155,7 @@ export class RoomLog {
     const { cursor } = this;
     if (!cursor) throw broken("sent entries before it said where they belong");
     if (batch.firstSeq !== cursor.seq + 1) throw broken("left out entries or repeated some");
-    const entries = decodeRows(batch.rows, batch.firstSeq, batch.timeMs);
+    const entries = timely(decodeRows(batch.rows, batch.firstSeq, batch.timeMs));
     const payloadHashes = entries.map(payloadHashOf);
     const hashes = chain(cursor.hash, entries, payloadHashes);
     const hash = hashes.at(-1)!;
@@ -174,7 +174,7 @@ export class RoomLog {
    * @throws {ProtocolError} broken_log, when they do not lead to it
    */
   async checkEarlier(earlier: Earlier, before: Cursor): Promise<CheckedEntry[]> {
-    const entries = decodeRows(earlier.rows, earlier.firstSeq, earlier.timeMs);
+    const entries = timely(decodeRows(earlier.rows, earlier.firstSeq, earlier.timeMs));
     if (earlier.firstSeq + entries.length !== before.seq) throw broken("left out entries");
     const payloadHashes = entries.map(payloadHashOf);
     const hashes = chain(earlier.before, entries, payloadHashes);
@@ -279,6 +279,17 @@ function chain(
     hashes.push(chainEntry(hashes[at]!, entry, payloadHashes[at]));
   }
   return hashes;
+}
+
+/** The last moment that has a date. */
+const timeMsMax = 8.64e15;
+
+/** @throws {ProtocolError} broken_log, where an entry has a time that is none */
+function timely(entries: readonly Entry[]): readonly Entry[] {
+  if (entries.some(({ timeMs }) => timeMs > timeMsMax)) {
+    throw broken("gave an entry a time that is none");
+  }
+  return entries;
 }
 
 function broken(what: string): ProtocolError {

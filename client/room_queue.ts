@@ -22,6 +22,8 @@ export class RoomQueue {
   readonly #unacknowledged = new Map<string, OwnMessage>();
   /** Those of them that are to be sent, or sent again. */
   #toSend = new Set<OwnMessage>();
+  /** How many copies of a message the server has not refused yet. */
+  #copies = new Map<OwnMessage, number>();
   #send: Send | undefined;
   /** How many may be under way. */
   #window = outboxWindowMax;
@@ -54,6 +56,7 @@ export class RoomQueue {
     this.#send = send;
     this.#window = outboxWindowMax;
     this.#toSend = new Set(this.#unacknowledged.values());
+    this.#copies.clear();
     this.#resume();
   }
 
@@ -74,16 +77,21 @@ export class RoomQueue {
   settle(message: OwnMessage): void {
     this.#unacknowledged.delete(mapKey(messageIdOf(message.core)));
     this.#toSend.delete(message);
+    this.#copies.delete(message);
     this.#window = Math.min(this.#window + 1, outboxWindowMax);
   }
 
   /**
-   * The server took neither this message nor those behind it: again in a while, and gently.
+   * The server took neither this message nor those behind it: again in a while, and gently. Where a later
+   * copy is still under way, what becomes of that counts: sent again now, this message would show the
+   * server that we do not wait for what stands before it.
    *
    * @returns whether it is the one that the server means, and not one behind it
    */
   slowDown(refused: OwnMessage, retryAfterMs = refusedMs): boolean {
-    if (this.#toSend.has(refused)) return false;
+    const copies = Math.max(0, (this.#copies.get(refused) ?? 0) - 1);
+    this.#copies.set(refused, copies);
+    if (copies > 0 || this.#toSend.has(refused)) return false;
     const all = this.messages;
     this.#toSend = new Set(all.slice(all.indexOf(refused)));
     this.#window = 1;
@@ -98,6 +106,7 @@ export class RoomQueue {
     for (const message of this.#toSend) {
       if (free-- <= 0) return;
       this.#toSend.delete(message);
+      this.#copies.set(message, (this.#copies.get(message) ?? 0) + 1);
       this.#send(message);
     }
   }

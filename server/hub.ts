@@ -75,7 +75,12 @@ export class Hub {
     this.#keeping = new Keeping(options.store);
     this.#clock = options.clock;
     this.#serverId = deviceIdOf(options.identity.publicKey);
-    this.#comings = new Comings(this.#keeping, this.#serverId);
+    this.#comings = new Comings({
+      keeping: this.#keeping,
+      serverId: this.#serverId,
+      clock: options.clock,
+      isThere: (room) => this.find(room.id) === room,
+    });
     this.lobby = this.#add(
       lobbyId(options.identity.publicKey),
       lobby ?? newRoom(lobbyName, 0),
@@ -389,6 +394,7 @@ export class Hub {
 
   /** Ends all timers. */
   stop(): void {
+    this.#comings.stop();
     for (const room of this.#rooms.values()) room.stop();
   }
 

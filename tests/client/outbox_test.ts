@@ -307,3 +307,19 @@ Deno.test("whatever happens, all that was said is in the log once, in order", as
     assertEquals(server.log, upTo(said));
   }));
 });
+
+Deno.test("a refusal of an earlier copy says nothing of the one that is under way", async () => {
+  const desk = new Desk();
+  desk.open();
+  desk.say(1, 2);
+  desk.outbox.sendAgain(lobby);
+  assertEquals(desk.taken(), [1, 2, 1, 2]);
+  assertEquals(desk.outbox.slowDown(idOf(2), 100), false);
+  await desk.clock.advance(1_000);
+  assertEquals(desk.taken(), []);
+  desk.outbox.slowDown(idOf(1), 100);
+  assertEquals(desk.outbox.slowDown(idOf(1), 100), true);
+  desk.outbox.slowDown(idOf(2), 100);
+  await desk.clock.advance(1_000);
+  assertEquals(desk.taken().at(-1), 1);
+});

@@ -1,11 +1,16 @@
 import { Content, decodeRows } from "../../protocol/entry.ts";
-import { emptyRoomMs, roomsMadeBurst, roomsMadePerHour } from "../../protocol/limits.ts";
+import {
+  emptyRoomMs,
+  readOnlyRetryMs,
+  roomsMadeBurst,
+  roomsMadePerHour,
+} from "../../protocol/limits.ts";
 import { removeEmptyRooms } from "../../server/empty_rooms.ts";
 import { assertEquals } from "@std/assert";
 import { decodeMessages } from "../../protocol/message.ts";
 import { newId } from "../../server/people.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
-import type { Store } from "../../server/store/store.ts";
+import { type Store, StoreFullError } from "../../server/store/store.ts";
 import type { Attendee } from "../../server/hub.ts";
 import type { Member } from "../../server/member.ts";
 import { seen } from "../../server/handlers/reading.ts";
@@ -192,6 +197,37 @@ Deno.test("who came and went when the server was killed is in the log after the 
   }
   assertEquals(await store.records("coming", ""), []);
 });
+
+Deno.test("who leaves while the disk is full is gone in the log too once there is room again", async () => {
+  const inner = new MemoryStore(1e7);
+  const store = new FullStore(inner);
+  using core = await Core.open(store);
+  const [olga, max] = [core.somebody("Olga"), core.somebody("Max")];
+  const room = await core.room("team", olga, [[max, "member"]]);
+  await room.flushed();
+  store.isFull = true;
+  await core.ask(max, "part", {}, room).catch(() => {});
+  await core.clock.advance(3 * readOnlyRetryMs);
+  assertEquals((await inner.end(room.id)).seq, 1);
+  store.isFull = false;
+  await core.clock.advance(readOnlyRetryMs);
+  await room.flushed();
+  const { rows, firstSeq, timeMs } = (await inner.readBack(room.id, 3, 1, 1e6))!;
+  assertEquals(decodeRows(rows, firstSeq, timeMs).at(-1)?.core.content, Content.left);
+});
+
+/** Takes nothing while it is full. */
+class FullStore extends StoreAround {
+  isFull = false;
+
+  override append(...args: Parameters<Store["append"]>): ReturnType<Store["append"]> {
+    return this.isFull ? Promise.reject(new StoreFullError()) : super.append(...args);
+  }
+
+  override put(...args: Parameters<Store["put"]>): ReturnType<Store["put"]> {
+    return this.isFull ? Promise.reject(new StoreFullError()) : super.put(...args);
+  }
+}
 
 /** Keeps records, and takes nothing into a log once it is stuck. */
 class StuckStore extends StoreAround {

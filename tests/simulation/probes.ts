@@ -11,6 +11,7 @@ import { mapKey } from "../../protocol/bytes.ts";
 import { decodeRows } from "../../protocol/entry.ts";
 import { segmentBytesMax, tailBytesMax } from "../../protocol/limits.ts";
 import { type Control, decodeMessages } from "../../protocol/message.ts";
+import { Comings } from "../../server/comings.ts";
 import { Room } from "../../server/room.ts";
 import { Rounds } from "../../server/fanout/rounds.ts";
 import { Session } from "../../server/session.ts";
@@ -78,7 +79,6 @@ export function guard(world: World, truth: Truth): () => void {
   const keys = new WeakMap<Session, Map<string, Set<number>>>();
   /** Keys that somebody knows who is no longer in the room: of this server's process. */
   let exposed = new Set<string>();
-  let hub: Session["services"]["hub"] | undefined;
   /** Which room the rounds are of: who is attached to one is put into its rounds in the same turn. */
   const rooms = new WeakMap<Rounds, string>();
   let attachedTo = "";
@@ -87,11 +87,14 @@ export function guard(world: World, truth: Truth): () => void {
     for (const channel of known ?? []) exposed.add(`${channel}`);
   };
   return undoAll([
+    replaceMethod(Comings.prototype, "resume", (resume) =>
+      function (this: Comings, ...args) {
+        exposed = new Set(); // A server begins.
+        return resume.call(this, ...args);
+      }),
     replaceMethod(Room.prototype, "join", (join) =>
       function (this: Room, reader, cursor) {
         const session = reader as Session;
-        if (session.services.hub !== hub) exposed = new Set();
-        hub = session.services.hub;
         sessions.set(session.writer, session);
         join.call(this, reader, cursor);
       }),
