@@ -81,6 +81,9 @@ export class Client {
   readonly #speaker: Speaker;
   readonly #receipts: Receipts;
   #session: Session | undefined;
+  /** The session in which the key pool is looked at in a moment, and whether all of it is to go. */
+  #fillsPool: Session | undefined;
+  #isPoolForeign = false;
   #welcome: Control<"welcome"> | undefined;
   /** From the first login on. */
   #profile: Profile | undefined;
@@ -382,13 +385,20 @@ export class Client {
     this.#fillKeyPoolLater();
   }
 
-  #fillKeyPoolLater(): void {
+  /** @param isForeign whether somebody was given a key package that is not ours any more */
+  #fillKeyPoolLater(isForeign = false): void {
     const { clock, login: { identity }, groups = mls, isReachable } = this.#options;
     const session = this.#session;
-    if (!isReachable || !session) return;
+    this.#isPoolForeign ||= isForeign;
+    if (!isReachable || !session || this.#fillsPool === session) return;
+    this.#fillsPool = session;
     clock.timer(keyPoolAfterMs, () => {
+      if (this.#fillsPool === session) this.#fillsPool = undefined;
       if (this.#session !== session) return;
-      fillKeyPool(session, identity, groups, this.#profile!).catch((cause) => {
+      const mustReplace = this.#isPoolForeign;
+      this.#isPoolForeign = false;
+      fillKeyPool(session, identity, groups, this.#profile!, mustReplace).catch((cause) => {
+        this.#isPoolForeign ||= mustReplace;
         const isPassing = cause instanceof CutShort || cause instanceof Refused;
         if (!isPassing) this.#fail(cause); // Else with the next session.
       });
@@ -421,7 +431,7 @@ export class Client {
         if (isTooLong) this.#fail(new Refused("no_keys", text));
         else onEvent({ kind: "delayed", reason: `Not sent yet. ${text}` });
       },
-      onPackageUsed: () => this.#fillKeyPoolLater(),
+      onKeyPackage: (isForeign) => this.#fillKeyPoolLater(isForeign),
       onFault: (cause) => this.#fail(cause),
     });
   }

@@ -22,7 +22,7 @@ export class RoomQueue {
   readonly #unacknowledged = new Map<string, OwnMessage>();
   /** Those of them that are to be sent, or sent again. */
   #toSend = new Set<OwnMessage>();
-  /** How many copies of a message the server has not refused yet. */
+  /** How many copies of a message are under way, as far as we know: the server has not refused them. */
   #copies = new Map<OwnMessage, number>();
   #send: Send | undefined;
   /** How many may be under way. */
@@ -63,6 +63,7 @@ export class RoomQueue {
   /** The log goes on elsewhere, so an acknowledgement may have been left out: ask again for all. */
   sendAgain(): void {
     this.#toSend = new Set(this.#unacknowledged.values());
+    this.#copies.clear(); // Of some we hear nothing any more.
     this.#onReady();
   }
 

@@ -532,7 +532,7 @@ export const commands = {
       /** Given where the pool is empty, and never used up. */
       last: keyPackage.optional(),
     },
-    z.object({ left: z.int().min(0) }),
+    z.object({ left: z.int().min(0).max(keyPackagesMax) }),
   ),
   take: inner(
     "take a key package of each of a user's devices, to take them into a group",

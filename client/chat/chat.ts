@@ -44,11 +44,11 @@ export class RoomError extends Error {
 
 /** How long to wait before a room is asked for again, and how often. */
 const joinAgainMs = 1_000;
+const joinTriesMax = 5;
 
 /** Who has mistyped a room's name would talk to nobody, and not know. */
 const madeByPipeText = (room: string) =>
   `There was no room ${room}, so it was made. Nobody else is in it yet.`;
-const joinTriesMax = 5;
 
 /** MUST NOT end before all that was said is in the log or given up. */
 export class Chat {

@@ -83,7 +83,8 @@ export class Delivery {
   ): void {
     client.say(id, text, options).catch((error) => {
       if (error instanceof ClientStoreError) return; // The client ends by it, and says so.
-      this.giveUp(error instanceof Error ? error.message : String(error), { text, room });
+      const why = error instanceof Error ? error.message : String(error);
+      this.giveUp(why, text === "" ? undefined : { text, room });
     });
   }
 
@@ -129,7 +130,7 @@ function waitingText(client: Client, { name, room: { info } }: RoomView): string
     return `The server has not confirmed ${messages(client)} yet; still trying.`;
   }
   return `${name} is slow: one message each ${formatDuration(info.slowMs)}. ` +
-    `${messages(client)} will follow.`;
+    `Still waiting: ${messages(client)}.`;
 }
 
 function messages({ undelivered }: Client): string {

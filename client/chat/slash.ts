@@ -77,7 +77,7 @@ const ownCommands = {
     "reader",
   ),
   join: own("rooms", "join ROOM [--open]", commands.join.about, "anyone", "rooms", ["--open"]),
-  part: own("rooms", "part [ROOM]", commands.part.about, commands.part.may),
+  part: own("rooms", "part [ROOM]", commands.part.about, commands.part.may, "own rooms"),
   msg: own(
     "rooms",
     "msg WHO [TEXT]",

@@ -120,7 +120,10 @@ export async function direct(
   if (!sealed) throw new Refused("no_keys", "The server did not make a sealed room.");
   await client.within(sealed.hasKeys(), letInMs);
   // The answer may overtake what it speaks of: that they had left, and are back.
-  await client.within(sealed.hasRead(seq), letInMs);
+  const isRead = await client.within(sealed.hasRead(seq), letInMs);
+  if (!isRead) {
+    throw new Refused("no_keys", `The log of ${room.info.name} comes slowly. Try again.`);
+  }
   const theirName = room.info.name.replace(/^@/, ""); // As they write it.
   if (sealed.isAlone) await letIn(client, sealed, theirName);
   return { room, sealed, seq };

@@ -12,6 +12,8 @@ export type Hindrance =
   | { readonly what: "no_keys" }
   /** A member of it has another key than before, and was not accepted. */
   | { readonly what: "doubtful"; readonly name: string }
+  /** The other one of a room of two has not its keys. */
+  | { readonly what: "alone" }
   /** A third one is in a room of two. */
   | { readonly what: "intruder"; readonly name: string };
 
@@ -33,6 +35,10 @@ export function hindranceText(
     const { name: who } = hindrance;
     return `${who} in ${name} has another key than before. Compare it, in a client on a terminal: ` +
       `/verify ${who}, then /verify ${who} ok.`;
+  }
+  if (hindrance.what === "alone") {
+    const who = name.replace(/^@/, "");
+    return `${who} has not the keys of ${name}. /msg ${who} tries to give them.`;
   }
   if (hindrance.what === "intruder") return intruderText(name, hindrance.name);
   return direct

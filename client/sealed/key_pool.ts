@@ -8,41 +8,54 @@
 import type { Identity } from "../../crypto/identity.ts";
 import { sha256 } from "../../protocol/hash.ts";
 import { keyPackagesMax, keyPoolLow, keyPoolSize } from "../../protocol/limits.ts";
-import type { Profile } from "../store/store.ts";
+import type { KeptKeyPackage, Profile } from "../store/store.ts";
 import type { Groups } from "./groups.ts";
 import type { Server } from "./server.ts";
 
-/** Fills the pool up where it runs low, or is not ours. What is left there is kept here first. */
+/** Of those that were in the pool, so many are kept: some may have been given out, and not used yet. */
+const poolKeptMax = 3 * keyPackagesMax;
+/** Of those that were the last one, so many. */
+const lastsKeptMax = 2;
+
+/**
+ * Fills the pool up where it runs low, or is not ours: what was kept here is lost, or is what was kept
+ * some time ago. What is left there is kept here first.
+ *
+ * @param isForeign whether somebody was given what we cannot open
+ */
 export async function fillKeyPool(
   server: Server,
   identity: Identity,
   groups: Groups,
   profile: Profile,
+  isForeign: boolean,
 ): Promise<void> {
   if (!profile.isKept) return;
   const { left } = await server.command("keys", { packages: [] });
-  const kept = profile.keyPackages();
-  const lasts = kept.filter(({ isLast }) => isLast);
-  // What was kept is lost, or is what was kept some time ago: nobody is to be given what we cannot open.
-  const isForeign = lasts.length === 0 && left > 0 || left > kept.length - lasts.length;
-  if (left >= keyPoolLow && !isForeign) return;
-  const count = isForeign ? keyPackagesMax : keyPoolSize - left;
-  const made = [];
-  // One more than the pool takes: it is given when the pool is empty, and never used up.
-  for (let at = 0; at <= count; at++) made.push(await groups.newKeyPackage(identity));
-  // Somebody may have been given the one before it, and not said so yet.
-  const older = lasts.slice(0, -1);
-  profile.dropKeyPackages(older.map(({ ref }) => ref));
-  profile.keepKeyPackages(
-    made.map(({ keyPackage, saved }, at) => ({
-      ref: sha256(keyPackage),
-      saved,
-      ...(at === 0 && { isLast: true }),
-    })),
-  );
-  const [last, ...packages] = made.map(({ keyPackage }) => keyPackage);
-  await server.command("keys", { packages: [], ...(last && { last }) });
-  for (let at = 0; at < packages.length; at += keyPoolSize) { // All would be too long for a frame.
-    await server.command("keys", { packages: packages.slice(at, at + keyPoolSize) });
+  const ours = keptAt(profile, "pool").length;
+  const mustReplace = isForeign || left > ours || keptAt(profile, "last").length === 0;
+  if (left >= keyPoolLow && !mustReplace) return;
+  const make = async (place: "pool" | "last") => {
+    const { keyPackage, saved } = await groups.newKeyPackage(identity);
+    profile.keepKeyPackages([{ ref: sha256(keyPackage), saved, place }]);
+    return keyPackage;
+  };
+  // Of a pool the newest stay: so many take the place of all.
+  for (let count = mustReplace ? keyPackagesMax : keyPoolSize - left; count > 0;) {
+    const packages = [];
+    for (; packages.length < keyPoolSize && count > 0; count--) packages.push(await make("pool"));
+    await server.command("keys", { packages });
   }
+  await server.command("keys", { packages: [], last: await make("last") });
+  dropOld(profile, "pool", poolKeptMax);
+  dropOld(profile, "last", lastsKeptMax);
+}
+
+function keptAt(profile: Profile, place: "pool" | "last"): KeptKeyPackage[] {
+  return profile.keyPackages().filter((each) => each.place === place);
+}
+
+function dropOld(profile: Profile, place: "pool" | "last", most: number): void {
+  const old = keptAt(profile, place).slice(0, -most);
+  if (old.length > 0) profile.dropKeyPackages(old.map(({ ref }) => ref));
 }

@@ -51,6 +51,11 @@ export class Orphans {
     this.#since.get(mapKey(userKey))?.add(mapKey(deviceId));
   }
 
+  /** We have made a commit ourselves, which takes orphans out: whoever is there after it has keys. */
+  settle(): void {
+    this.#since.clear();
+  }
+
   /** These are in the group that we have come into, and were so before us. */
   meet(members: readonly Device[]): void {
     for (const { deviceId, userKey } of members) {

@@ -62,6 +62,7 @@ export class Proposals {
   readonly #options: ProposalsOptions;
   #pending: Pending | undefined;
   #isHeld = false;
+  #isOver = false;
   /** What the log has decided, and is not kept yet. */
   #settled: { readonly pending: Pending; readonly outcome: Outcome } | undefined;
 
@@ -105,6 +106,7 @@ export class Proposals {
     const { keys, clock } = this.#options;
     while (true) {
       await keys.until(() => !this.isUnderWay);
+      if (this.#isOver) throw isOver();
       const staged = await keys.inTurn(async () => {
         const { group } = keys;
         if (!group) throw new GroupError("gone", "You do not have this room's keys.");
@@ -150,6 +152,7 @@ export class Proposals {
       ...(!isInline && { object: commit }),
       devices: welcome ? groups.addedBy(commit).map(({ deviceId }) => deviceId) : [],
     };
+    if (this.#isOver) throw isOver();
     if (this.isUnderWay) return "lost";
     const outcome = newOutcome();
     this.#pending = { messageId, core, group, request, outcome };
@@ -173,9 +176,11 @@ export class Proposals {
 
   /** We are in the room no more: nothing is sent that is not yet. */
   abandon(): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
-    pending?.outcome.reject(new GroupError("gone", "You are in this room no more."));
+    this.#isOver = true;
+    const gone = isOver();
+    for (const pending of [this.#pending, this.#settled?.pending]) pending?.outcome.reject(gone);
+    this.#pending = this.#settled = undefined;
+    this.#options.keys.changed();
   }
 
   /** Sends what is on its way, again where it was sent before. */
@@ -270,6 +275,10 @@ export class Proposals {
     this.#options.profile.stage(this.#options.keys.room, undefined);
     this.#options.keys.changed();
   }
+}
+
+function isOver(): GroupError {
+  return new GroupError("gone", "You are in this room no more.");
 }
 
 /** Whoever proposed may have gone: a process that begins takes up what another has left. */

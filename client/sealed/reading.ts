@@ -48,8 +48,8 @@ export interface ReadingOptions {
   readonly tell: (happening: KeysHappening) => void;
   /** Told when the room's keys have been begun anew, by somebody else. */
   readonly onNewGeneration: () => void;
-  /** Told when a key package that the server had is used up. */
-  readonly onPackageUsed: () => void;
+  /** Told that a key package of ours was used, or that somebody was given one that we cannot open. */
+  readonly onKeyPackage: (isForeign: boolean) => void;
   /** What we said ourselves, which nobody can open who sealed it: its core, laid open. */
   readonly ownCore: (messageId: Uint8Array) => Uint8Array | undefined;
 }
@@ -126,7 +126,7 @@ export class Reading {
     const used = this.#used.splice(0);
     if (used.length === 0) return;
     this.#options.profile.dropKeyPackages(used);
-    this.#options.onPackageUsed();
+    this.#options.onKeyPackage(false);
   }
 
   async #readOne(entry: CheckedEntry): Promise<CheckedEntry | undefined> {
@@ -161,7 +161,7 @@ export class Reading {
   }
 
   async #readCommit(entry: CheckedEntry): Promise<void> {
-    const { keys, proposals } = this.#options;
+    const { keys, proposals, identity } = this.#options;
     const { core, verified, author, isErased } = entry;
     if (isErased || verified !== "signed" || !core.epoch || !author?.keys) {
       return this.#bad(entry, "It is not signed by who sent it.");
@@ -172,7 +172,10 @@ export class Reading {
     const won = proposals.settle(core.messageId);
     const isFollowing = keys.group?.generation === generation && keys.group.epoch === epoch;
     keys.lastCommit = core.messageId.slice();
-    keys.noteCommit({ deviceId: entry.deviceId, userKey: author.keys.user });
+    const { deviceId } = entry;
+    const { user: userKey } = author.keys;
+    const isOurs = equal(userKey, identity.user.publicKey);
+    if (!won || keys.group) keys.noteCommit({ deviceId, userKey }, isOurs);
     if (won) return this.#enter(won, !keys.group);
     if (equal(mls, beginning) && epoch === 0) return this.#newGeneration(entry, generation);
     if (isFollowing) await this.#accept(entry, mls);
@@ -207,7 +210,8 @@ export class Reading {
 
   /** The commit may be the one that lets us in. */
   async #tryWelcome(entry: CheckedEntry, mls: Uint8Array): Promise<void> {
-    const { identity, groups, serverKey, keys, profile, server, tell } = this.#options;
+    const { identity, groups, serverKey, keys, profile, server, tell, onKeyPackage } =
+      this.#options;
     if (!isAdding(groups, mls, this.#deviceId)) return;
     const line = server();
     if (!line) throw new ProtocolError("shutting_down");
@@ -217,17 +221,21 @@ export class Reading {
     if (!hash) return;
     const welcome = await download(line, room, hash);
     const expected = { inviter: author, ...keys.expected(serverKey) };
-    for (const { ref, saved, isLast } of profile.keyPackages()) {
+    let isOurs = false;
+    for (const { ref, saved, place } of profile.keyPackages()) {
       try {
         const group = await groups.join(identity, saved, welcome, expected);
         if (group.generation !== entry.core.epoch!.generation) continue;
-        if (!isLast) this.#used.push(ref);
+        if (place !== "last") this.#used.push(ref);
         return this.#enter(group, true, group.vouchedBy);
       } catch (cause) {
         if (!(cause instanceof GroupError)) throw cause;
-        if (cause.reason === "stranger") tell({ what: "failed", why: cause.message });
+        if (cause.reason !== "stranger") continue;
+        isOurs = true;
+        tell({ what: "failed", why: cause.message });
       }
     }
+    if (!isOurs) onKeyPackage(true);
   }
 
   /** Somebody has begun the room anew, or for the first time. */
@@ -321,6 +329,7 @@ export class Reading {
       const { at, payload } = decodeSaid(plaintext);
       if (keys.trail.contradicts(at)) return this.#astray(entry, sender);
       this.#heard(sender);
+      keys.orphans?.clear(sender);
       return { ...entry, core: withPayload(entry, payload), verified: "signed" };
     } catch (cause) {
       if (!(cause instanceof GroupError || cause instanceof ProtocolError)) throw cause;

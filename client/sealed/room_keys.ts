@@ -112,9 +112,10 @@ export class RoomKeys {
     for (const member of members) this.orphans?.clear(member);
   }
 
-  /** This device has put a commit into the log. */
-  noteCommit(author: Pick<GroupMember, "deviceId" | "userKey">): void {
-    this.orphans?.clear(author);
+  /** This device has put a commit into the log, by which it did not come in anew. */
+  noteCommit(author: Pick<GroupMember, "deviceId" | "userKey">, isOurs: boolean): void {
+    if (isOurs) this.orphans?.settle();
+    else this.orphans?.clear(author);
   }
 
   #noteBefore(members: readonly GroupMember[]): void {
@@ -180,7 +181,8 @@ export class RoomKeys {
 
   /** The same of what others do, who may have more of the log. */
   readonly mayHaveDeparted = (userKey: Uint8Array): boolean | "unknown" =>
-    this.hasDeparted(userKey) || this.before.has(mapKey(userKey)) && "unknown";
+    this.hasDeparted(userKey) ||
+    (this.before.has(mapKey(userKey)) || this.isLeftBehind(userKey)) && "unknown";
 
   /** Whether something of theirs is in the tree that has no keys any more. */
   #noteMoved(userKey: Uint8Array): boolean {

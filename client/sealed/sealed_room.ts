@@ -70,8 +70,8 @@ export interface SealedRoomOptions {
   readonly giveUpMs?: number;
   /** Told when something has waited for long, and when it has waited for as long as it may. */
   readonly onHeldUp: (room: SealedRoom, hindrance: Hindrance, isTooLong: boolean) => void;
-  /** Told when a key package that the server had is used up. */
-  readonly onPackageUsed: () => void;
+  /** Told that a key package of ours was used, or that somebody was given one that we cannot open. */
+  readonly onKeyPackage: (isForeign: boolean) => void;
   /** Told of what nobody can do anything about but a reader of the log. */
   readonly onFault: (cause: unknown) => void;
 }
@@ -304,11 +304,11 @@ export class SealedRoom {
     return true;
   }
 
-  /** Takes out who has left, and may be back: the keys that they had are gone. Who is left owns the room. */
+  /** Takes out who has left, and may be back: the keys that they had are gone. */
   async takeOutLeftBehind(): Promise<void> {
-    await this.change(({ own }) => {
+    await this.change(() => {
       const remove = this.keys.leftBehind.map(({ leaf }) => leaf);
-      return remove.length > 0 || own.role !== "owner" ? { remove } : undefined;
+      return remove.length > 0 ? { remove } : undefined;
     });
   }
 
@@ -324,8 +324,20 @@ export class SealedRoom {
     const { hasDeparted } = this.keys;
     await this.change((group) => {
       const joiners = absent(group, packages.filter(({ userKey }) => !hasDeparted(userKey)));
-      return joiners.length > 0 ? { add: joiners } : undefined;
+      return joiners.length > 0 ? this.#addition(group, joiners) : undefined;
     });
+  }
+
+  /** A room of two both own: whoever of them stays lets the other one in again. */
+  #addition(
+    { rules, own }: Group,
+    joiners: readonly (Joiner & Pick<GroupMember, "userKey">)[],
+  ): GroupChange {
+    if (!this.info.direct || own.role !== "owner") return { add: joiners };
+    const owners = [own, ...joiners].map(({ userKey }) => userKey)
+      .filter((user, at, all) => all.findIndex((other) => equal(other, user)) === at)
+      .map((user) => ({ user, role: "owner" as const }));
+    return { add: joiners, rules: { ...rules, roles: owners } };
   }
 
   /** Asks who the members are of whom the log that we have does not tell: they came before us. */
@@ -396,9 +408,19 @@ export class SealedRoom {
       if (hindrance) onHeldUp(this, hindrance, isTooLong);
     };
     const timers = [clock.timer(heldUpMs, tell(false))];
+    if (this.isAlone) this.#letOtherIn().catch((cause) => this.#explain(cause));
     if (giveUpMs !== undefined) timers.push(clock.timer(giveUpMs, tell(true)));
     await this.keys.until(() => isGone() || this.#canSeal);
     for (const cancel of timers) cancel();
+  }
+
+  /** Who is back in a room of two gets the keys before anything is said to them, if they have left some. */
+  async #letOtherIn(): Promise<void> {
+    const name = this.info.name.replace(/^@/, "");
+    const person = this.#options.people.named(name);
+    if (person && this.keys.hasDeparted(person.userKey)) return; // They are not back.
+    await this.takeOutLeftBehind();
+    await this.addByName(name);
   }
 
   /** Whether what is sealed now may be taken by the log. */
@@ -426,7 +448,8 @@ export class SealedRoom {
     const member = this.keys.group.members.find(({ userKey }) => people.isDoubtful(userKey));
     if (member) return { what: "doubtful", name: people.nameOf(member.userKey) };
     const [intruder] = this.#intruders;
-    return intruder && { what: "intruder", name: people.nameOf(intruder.userKey) };
+    if (intruder) return { what: "intruder", name: people.nameOf(intruder.userKey) };
+    return this.isAlone ? { what: "alone" } : undefined;
   }
 
   /** Begins an epoch where this one must not be used, or our own keys are old; false when it did. */
@@ -593,7 +616,7 @@ export class SealedRoom {
         const waiting = this.knocks.all; // Some may have left.
         const still = all.filter((knocker) => waiting.includes(knocker));
         const add = this.keys.group ? absent(this.keys.group, still) : [];
-        return add.length > 0 ? { add } : undefined;
+        return add.length > 0 ? this.#addition(this.keys.group!, add) : undefined;
       });
       await pause(clock, 0);
     }

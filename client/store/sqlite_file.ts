@@ -94,7 +94,7 @@ const migrations: readonly string[] = [
   ) strict;
 `,
   `
-  alter table key_packages add column is_last integer not null default 0;
+  alter table key_packages add column place text;
 `,
 ];
 

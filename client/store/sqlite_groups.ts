@@ -90,22 +90,22 @@ export class SqliteGroups {
   keyPackages(): KeptKeyPackage[] {
     return this.#file
       .all(
-        "select ref, saved, is_last from key_packages where profile = ? order by number",
+        "select ref, saved, place from key_packages where profile = ? order by number",
         this.#id,
       )
       .map((row) => ({
         ref: bytes(row["ref"]),
         saved: openSecret(this.#vault, row, "key_packages.saved", "ref"),
-        ...(row["is_last"] && { isLast: true }),
+        ...placeOf(row["place"]),
       }));
   }
 
   keepKeyPackages(packages: readonly KeptKeyPackage[]): void {
     this.#file.transact(() => {
-      for (const { ref, saved, isLast } of packages) {
+      for (const { ref, saved, place = null } of packages) {
         this.#file.run(
-          "insert or replace into key_packages (profile, ref, saved, is_last) values (?, ?, ?, ?)",
-          ...[this.#id, ref, this.#vault.seal(saved, "key_packages.saved", ref), isLast ? 1 : 0],
+          "insert or replace into key_packages (profile, ref, saved, place) values (?, ?, ?, ?)",
+          ...[this.#id, ref, this.#vault.seal(saved, "key_packages.saved", ref), place],
         );
       }
     });
@@ -161,4 +161,8 @@ export class SqliteGroups {
       ...[this.#id, fold(name), name, userKey, Number(isVerified), changedTo ?? null],
     );
   }
+}
+
+function placeOf(kept: unknown): Pick<KeptKeyPackage, "place"> {
+  return kept === "pool" || kept === "last" ? { place: kept } : {};
 }

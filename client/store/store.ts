@@ -63,8 +63,11 @@ export interface KeptKeyPackage {
   readonly ref: Uint8Array;
   /** It, and its private keys. */
   readonly saved: Uint8Array;
-  /** The server gives it out when it has no other, more than once: it stays when it was used. */
-  readonly isLast?: boolean;
+  /**
+   * Where the server has it: in the pool, of which it gives each out once, or as the last, which it gives
+   * out when it has no other, more than once. That one stays when it was used.
+   */
+  readonly place?: "pool" | "last";
 }
 
 /** An invitation by which we want to get into a sealed room. */

@@ -90,8 +90,7 @@ export function roleOf(
 /**
  * The rules that follow from a commit, where nobody wants others: without the roles of users who are
  * gone and the invitations that they made; without the invitations by which those came who were sent
- * out; with a use less where somebody left who had come by one. Where none of the owners is left and one
- * user is, that user owns the room: nobody else could let anybody in.
+ * out; with a use less where somebody left who had come by one.
  */
 export function rulesAfter(
   { members, rules }: Standing,
@@ -110,19 +109,8 @@ export function rulesAfter(
     if (isGone(invitation.by) || sentOut.some(isBy)) return [];
     return withUsesLess(invitation, gone.filter(isBy).length);
   });
-  const roles = withOwner(
-    rules.roles.filter(({ user }) => !isGone(user)),
-    members.filter((member) => !removed.includes(member)),
-  );
+  const roles = rules.roles.filter(({ user }) => !isGone(user));
   return withReaders({ server: rules.server, roles, invitations }, rules, stay);
-}
-
-function withOwner(roles: GroupRules["roles"], left: readonly GroupMember[]): GroupRules["roles"] {
-  const [one, ...others] = left;
-  const isAlone = one && others.every(({ userKey }) => isSame(userKey, one.userKey));
-  if (!isAlone || roles.some(({ role }) => role === "owner")) return roles;
-  const theirs = ({ user }: { readonly user: Uint8Array }) => isSame(user, one.userKey);
-  return [...roles.filter((role) => !theirs(role)), { user: one.userKey, role: "owner" }];
 }
 
 function withUsesLess(invitation: GroupInvitation, used: number): GroupInvitation[] {

@@ -25,7 +25,6 @@ import { suiteOf } from "../../crypto/group/suite.ts";
 import { readMessage, writeMessage } from "../../crypto/group/wire.ts";
 import { certify, generateSigningKey, type Identity } from "../../crypto/identity.ts";
 import { bucketOf } from "../../crypto/padding.ts";
-import { equal } from "../../protocol/bytes.ts";
 import {
   context,
   expected,
@@ -329,29 +328,6 @@ Deno.test("readers by invitation stay readers when it ends", async () => {
   await entry.group.accept(ended.commit, quiet);
   assertEquals(entry.group.own.role, "reader");
   assertEquals(ended.group.rules.invitations, []);
-});
-
-Deno.test("who is left alone by the last owner owns the room, and lets others in", async () => {
-  const { owner, group } = await newGroup();
-  const [bob, carol] = [await newIdentity(), await newIdentity()];
-  const [bobs, carols] = [await newKeyPackage(bob), await newKeyPackage(carol)];
-  const staged = await group.stage({ add: [bobs, carols] }, quiet);
-  const inBob = await Group.join(bob, bobs.saved, staged.welcome!, expected);
-  const inCarol = await Group.join(carol, carols.saved, staged.welcome!, expected);
-  const gone = [owner.user.publicKey];
-  const circumstances = {
-    ...quiet,
-    departed: (user: Uint8Array) => gone.some((key) => equal(key, user)),
-  };
-  const one = await inBob.stage({ remove: [staged.group.own.leaf] }, circumstances);
-  await inCarol.accept(one.commit, circumstances);
-  assertEquals(inCarol.members.map(({ role }) => role), ["member", "member"]);
-  gone.push(bob.user.publicKey);
-  const two = await inCarol.stage({ remove: [inBob.own.leaf] }, circumstances);
-  assertEquals(two.group.members.map(({ role }) => role), ["owner"]);
-  const { keyPackage } = await newKeyPackage(await newIdentity());
-  const three = await two.group.stage({ add: [{ keyPackage }] }, circumstances);
-  assertEquals(three.group.members.map(({ role }) => role).sort(), ["member", "owner"]);
 });
 
 Deno.test("who adds on the word of a link is held to the link, moderator or not", async () => {

@@ -88,7 +88,7 @@ Deno.test("a room is made, joined, talked in beside another, and marks what is n
   await bob.shows("-- Alice lets everybody wait 1h between two messages");
   await bob.line("one");
   await bob.line("two");
-  await bob.shows("-- team is slow: one message each 1h. 1 message will follow.");
+  await bob.shows("-- team is slow: one message each 1h. Still waiting: 1 message.");
   await alice.type("\x1b1");
   await alice.prompts("lobby (open)>");
   await alice.line("/switch");

@@ -326,8 +326,11 @@ class Simulation {
         rooms.some(({ room, sealed }) => room.info.name === roomName && !sealed.keys.group)
       );
     const direct = () =>
-      this.#members.every(({ rooms }) =>
-        rooms.every(({ room, sealed }) => room.info.name === roomName || sealed.keys.group)
+      this.#members.every(({ rooms, hasReadAll }) =>
+        hasReadAll &&
+        rooms.every(({ room, sealed }) =>
+          room.info.name === roomName || sealed.keys.group && !sealed.isAlone
+        )
       );
     const areIn = () =>
       direct() && this.#entitled() !== undefined &&
@@ -356,7 +359,7 @@ class Simulation {
   #bringBack(): void {
     for (const member of this.#members) {
       for (const { room: { info }, sealed } of member.rooms) {
-        if (info.name === roomName || sealed.keys.group) continue;
+        if (info.name === roomName || sealed.keys.group && !sealed.isAlone) continue;
         const other = this.#members.find(({ name }) => info.name === `@${name}`)!;
         const isBack = other.rooms.some(({ room }) => room.info.name === `@${member.name}`);
         if (!isBack) void member.act({ what: "direct" }, other);
