@@ -38,7 +38,7 @@ export function hindranceText(
   }
   if (hindrance.what === "alone") {
     const who = name.replace(/^@/, "");
-    return `${who} has not the keys of ${name}. /msg ${who} tries to give them.`;
+    return `${who} does not have the keys of ${name}. /msg ${who} tries to give them.`;
   }
   if (hindrance.what === "intruder") return intruderText(name, hindrance.name);
   return direct
