@@ -6,7 +6,7 @@
 
 import { equal } from "../../protocol/bytes.ts";
 import type { Clock } from "../../protocol/clock.ts";
-import { Content, decodeCore } from "../../protocol/entry.ts";
+import { decodeCore } from "../../protocol/entry.ts";
 import { type LinkOf, whoText } from "./answers.ts";
 import { complete, type Completion } from "./completion.ts";
 import { carryOut, madeText } from "./deeds.ts";
@@ -18,6 +18,7 @@ import { patiently } from "./patience.ts";
 import type { Client } from "../reconnect.ts";
 import type { RoomView } from "./room_views.ts";
 import type { Scene } from "./scene.ts";
+import { textOf } from "../store/kept.ts";
 import { notice, type Ui } from "./ui.ts";
 import { Watch } from "./watch.ts";
 
@@ -85,10 +86,10 @@ export class Chat {
   };
 
   #saidIn({ core, room: id }: Extract<ClientEvent, { kind: "undelivered" }>) {
-    const { content, payload } = decodeCore(core);
-    if (content !== Content.text && content !== Content.action) return undefined;
+    const text = textOf({ core: decodeCore(core), isErased: false });
+    if (text === undefined) return undefined;
     const room = this.#client?.rooms.find((one) => equal(one.id, id))?.info.name;
-    return { text: new TextDecoder().decode(payload), room };
+    return { text, room };
   }
 
   /** Shows a person what was said last, as far as it is kept; then what was missed can come. */

@@ -8,6 +8,7 @@ import { formatDuration } from "../../protocol/answer_text.ts";
 import type { Clock } from "../../protocol/clock.ts";
 import type { Client } from "../reconnect.ts";
 import type { RoomView } from "./room_views.ts";
+import { isAllowed } from "./slash.ts";
 import type { SayOptions } from "../speaker.ts";
 import { ClientStoreError } from "../store/store.ts";
 import { notice, type Ui } from "./ui.ts";
@@ -125,8 +126,8 @@ function shortened(text: string): string {
 
 /** Why what was said is not in its room yet. */
 function waitingText(client: Client, { name, room: { info } }: RoomView): string {
-  const isBound = info.role !== "owner" && info.role !== "moderator" && !client.welcome.isAdmin;
-  if (info.slowMs === 0 || !isBound) {
+  const isFree = isAllowed("moderator", { role: info.role, isAdmin: client.welcome.isAdmin });
+  if (info.slowMs === 0 || isFree) {
     return `The server has not confirmed ${messages(client)} yet; still trying.`;
   }
   return `${name} is slow: one message each ${formatDuration(info.slowMs)}. ` +

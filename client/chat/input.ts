@@ -109,8 +109,7 @@ const meanings: Readonly<Record<OwnName, (words: string) => Intent | undefined>>
   history: parseHistory,
   search: (word) => word === "" ? undefined : { kind: "search", word },
   join: parseJoin,
-  part: (words) =>
-    /\s/.test(words) ? undefined : { kind: "part", name: words.replace(/^#/, "") || undefined },
+  part: (words) => aboutRoom("part", words),
   msg: (words) => {
     const found = /^@?(\S+)\s*(.*)$/s.exec(words);
     return found ? { kind: "msg", name: found[1]!, text: found[2] || undefined } : undefined;
@@ -122,14 +121,18 @@ const meanings: Readonly<Record<OwnName, (words: string) => Intent | undefined>>
   },
   admit: (words) =>
     /\s/.test(words) ? undefined : { kind: "admit", name: words.replace(/^@/, "") || undefined },
-  close: (words) =>
-    /\s/.test(words) ? undefined : { kind: "close", name: words.replace(/^#/, "") || undefined },
+  close: (words) => aboutRoom("close", words),
   switch: (words) => ({ kind: "switch", to: words.replace(/^#/, "") || undefined }),
   next: (words) => words === "" ? { kind: "switch", to: undefined } : undefined,
   topic: parseTopic,
   help: (words) => ({ kind: "help", about: words || undefined }),
   quit: (words) => words === "" ? { kind: "quit" } : undefined,
 };
+
+/** `team`, `#team`, or nothing. */
+function aboutRoom(kind: "part" | "close", words: string): Intent | undefined {
+  return /\s/.test(words) ? undefined : { kind, name: words.replace(/^#/, "") || undefined };
+}
 
 const number = /^#?(\d{1,15})$/;
 

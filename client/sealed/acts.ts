@@ -132,8 +132,7 @@ export async function direct(
 /** Who is here asks to be let in by themselves; who is not may have left keys with the server. */
 async function letIn(client: Client, sealed: SealedRoom, name: string): Promise<void> {
   try {
-    await sealed.takeOutLeftBehind();
-    await sealed.addByName(name);
+    await sealed.giveKeys(name);
   } catch (cause) {
     const isMissing = cause instanceof Refused && cause.code === "no_keys";
     if (!isMissing || !(await client.command("whois", { user: name })).isHere) throw cause;

@@ -32,30 +32,34 @@ export async function fillKeyPool(
 ): Promise<void> {
   if (!profile.isKept) return;
   const { left } = await server.command("keys", { packages: [] });
-  const ours = keptAt(profile, "pool").length;
-  const mustReplace = isForeign || left > ours || keptAt(profile, "last").length === 0;
+  const kept = profile.keyPackages();
+  const ours = placed(kept, "pool").length;
+  const mustReplace = isForeign || left > ours || placed(kept, "last").length === 0;
   if (left >= keyPoolLow && !mustReplace) return;
-  const make = async (place: "pool" | "last") => {
-    const { keyPackage, saved } = await groups.newKeyPackage(identity);
-    profile.keepKeyPackages([{ ref: sha256(keyPackage), saved, place }]);
-    return keyPackage;
+  const make = async (place: "pool" | "last", count: number) => {
+    const made = [];
+    for (let number = 0; number < count; number++) made.push(await groups.newKeyPackage(identity));
+    const packages = made.map(({ keyPackage }) => keyPackage);
+    profile.keepKeyPackages(
+      made.map(({ keyPackage, saved }) => ({ ref: sha256(keyPackage), saved, place })),
+    );
+    return packages;
   };
   // Of a pool the newest stay: so many take the place of all.
-  for (let count = mustReplace ? keyPackagesMax : keyPoolSize - left; count > 0;) {
-    const packages = [];
-    for (; packages.length < keyPoolSize && count > 0; count--) packages.push(await make("pool"));
-    await server.command("keys", { packages });
+  let missing = mustReplace ? keyPackagesMax : keyPoolSize - left;
+  for (; missing > 0; missing -= keyPoolSize) {
+    await server.command("keys", { packages: await make("pool", Math.min(missing, keyPoolSize)) });
   }
-  await server.command("keys", { packages: [], last: await make("last") });
-  dropOld(profile, "pool", poolKeptMax);
-  dropOld(profile, "last", lastsKeptMax);
-}
-
-function keptAt(profile: Profile, place: "pool" | "last"): KeptKeyPackage[] {
-  return profile.keyPackages().filter((each) => each.place === place);
-}
-
-function dropOld(profile: Profile, place: "pool" | "last", most: number): void {
-  const old = keptAt(profile, place).slice(0, -most);
+  const [last] = await make("last", 1);
+  await server.command("keys", { packages: [], ...(last && { last }) });
+  const all = profile.keyPackages();
+  const old = [
+    ...placed(all, "pool").slice(0, -poolKeptMax),
+    ...placed(all, "last").slice(0, -lastsKeptMax),
+  ];
   if (old.length > 0) profile.dropKeyPackages(old.map(({ ref }) => ref));
+}
+
+function placed(packages: readonly KeptKeyPackage[], place: "pool" | "last"): KeptKeyPackage[] {
+  return packages.filter((each) => each.place === place);
 }

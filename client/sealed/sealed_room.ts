@@ -168,11 +168,12 @@ export class SealedRoom {
 
   /** Whether this is a room of two, and the other one could not read what is said now. */
   get isAlone(): boolean {
-    const { group, leftBehind } = this.keys;
-    return this.info.direct && group !== undefined &&
-      group.members.every((member) =>
-        equal(member.userKey, group.own.userKey) || leftBehind.includes(member)
-      );
+    const { group } = this.keys;
+    if (!this.info.direct || !group) return false;
+    const { leftBehind } = this.keys;
+    return group.members.every((member) =>
+      equal(member.userKey, group.own.userKey) || leftBehind.includes(member)
+    );
   }
 
   /** Resolves when the log was read up to an entry. */
@@ -304,12 +305,13 @@ export class SealedRoom {
     return true;
   }
 
-  /** Takes out who has left, and may be back: the keys that they had are gone. */
-  async takeOutLeftBehind(): Promise<void> {
+  /** Gives keys to who is in a room of two: what they had before they left is gone, and taken out first. */
+  async giveKeys(name: string): Promise<void> {
     await this.change(() => {
-      const remove = this.keys.leftBehind.map(({ leaf }) => leaf);
+      const remove = this.#leavesBehind;
       return remove.length > 0 ? { remove } : undefined;
     });
+    await this.addByName(name);
   }
 
   /** Adds a user who need not be here, by what their devices have left with the server. */
@@ -419,8 +421,7 @@ export class SealedRoom {
     const name = this.info.name.replace(/^@/, "");
     const person = this.#options.people.named(name);
     if (person && this.keys.hasDeparted(person.userKey)) return; // They are not back.
-    await this.takeOutLeftBehind();
-    await this.addByName(name);
+    await this.giveKeys(name);
   }
 
   /** Whether what is sealed now may be taken by the log. */
@@ -456,10 +457,12 @@ export class SealedRoom {
   async #freshen(): Promise<boolean> {
     const isDue = () => this.keys.mustRenew || this.keys.leftBehind.length > 0 || this.#areKeysOld;
     if (!isDue()) return true;
-    await this.#proposals.commit(() =>
-      isDue() ? { remove: this.keys.leftBehind.map(({ leaf }) => leaf) } : undefined
-    );
+    await this.#proposals.commit(() => isDue() ? { remove: this.#leavesBehind } : undefined);
     return false;
+  }
+
+  get #leavesBehind(): number[] {
+    return this.keys.leftBehind.map(({ leaf }) => leaf);
   }
 
   /** Who has got at our keys may open what is said for so long. */

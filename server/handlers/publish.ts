@@ -33,13 +33,13 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     // A full room holds up those who are in it, and would not hold up others.
     const text = "Join the room before you say something in it.";
     if (room) awaited.remove(room, messageId);
-    return refuse(member, room, core, new ProtocolError("forbidden", text));
+    return refuse(member, room, messageId, new ProtocolError("forbidden", text));
   }
-  const number = numberOf(member, room, core);
+  const number = numberOf(member, room, messageId);
   const refusal = refusalOf(member, room, core, payloadAt);
   if (refusal && !member.publishes.wasTaken(messageId)) {
     if (refusal.retryAfterMs === undefined) awaited.remove(room, messageId);
-    return refuse(member, room, core, refusal);
+    return refuse(member, room, messageId, refusal);
   }
   const staleness = stalenessOf(room, core);
   const examine = refusal
@@ -57,7 +57,7 @@ export function publish(member: Member, { room: id, core }: Publish): void {
     onRefused(error) {
       if (error.retryAfterMs === undefined) awaited.remove(room, messageId);
       else awaited.add(room, messageId, number, error.code === "stale_epoch");
-      refuse(member, room, core, error);
+      refuse(member, room, messageId, error);
     },
   });
 }
@@ -66,10 +66,9 @@ export function publish(member: Member, { room: id, core }: Publish): void {
  * What is waited for keeps its place before what came behind it, and may be refused after it comes again.
  * What was taken before it comes again before it: its author does not know that it was taken.
  */
-function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
+function numberOf(member: Member, room: PeopledRoom, messageId: Uint8Array): number {
   const first = member.awaited.first(room);
   if (!first) return ++member.published;
-  const messageId = messageIdOf(core);
   const refused = member.awaited.find(room, messageId);
   if (refused) return refused.number;
   const isEarlier = member.publishes.wasTakenBefore(messageId, first.messageId);
@@ -79,11 +78,10 @@ function numberOf(member: Member, room: PeopledRoom, core: Uint8Array): number {
 function refuse(
   member: Member,
   room: PeopledRoom | undefined,
-  core: Uint8Array,
+  messageId: Uint8Array,
   refusal: ProtocolError,
 ): void {
   const { code, message: text, retryAfterMs = 0 } = refusal;
-  const messageId = messageIdOf(core);
   const awaited = room && member.awaited.find(room, messageId);
   if (awaited) awaited.isTold = true;
   member.send(encodeControl("error", { code, text, messageId, retryAfterMs }));

@@ -11,7 +11,8 @@ import { PublishBudget } from "../../server/publish_budget.ts";
 import type { Reader } from "../../server/fanout/reader.ts";
 import { type Publication, Room } from "../../server/room.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
-import { type ReadResult, type Store, StoreFullError } from "../../server/store/store.ts";
+import type { ReadResult, Store } from "../../server/store/store.ts";
+import { FullStore } from "../fixtures/full_store.ts";
 import { Core } from "../fixtures/core.ts";
 import { FakeClock } from "../fixtures/fake_clock.ts";
 import { StoreAround } from "../fixtures/store_around.ts";
@@ -46,16 +47,6 @@ function makeRoom(store: Store): Room {
     onFull: () => {},
     backlog: new Backlog(),
   });
-}
-
-/** A store whose disk may be full. */
-class FullStore extends StoreAround {
-  isFull = false;
-
-  override append(...args: Parameters<Store["append"]>): ReturnType<Store["append"]> {
-    if (this.isFull) return Promise.reject(new StoreFullError("full"));
-    return super.append(...args);
-  }
 }
 
 Deno.test("what has to be examined finds what was published right before it in the log", async () => {

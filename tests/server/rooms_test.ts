@@ -10,10 +10,11 @@ import { assertEquals } from "@std/assert";
 import { decodeMessages } from "../../protocol/message.ts";
 import { newId } from "../../server/people.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
-import { type Store, StoreFullError } from "../../server/store/store.ts";
+import type { Store } from "../../server/store/store.ts";
 import type { Attendee } from "../../server/hub.ts";
 import type { Member } from "../../server/member.ts";
 import { seen } from "../../server/handlers/reading.ts";
+import { FullStore } from "../fixtures/full_store.ts";
 import { numbered } from "../fixtures/bytes.ts";
 import { codeOf, Core, operator, refusalOf, type Somebody } from "../fixtures/core.ts";
 import { StoreAround } from "../fixtures/store_around.ts";
@@ -215,19 +216,6 @@ Deno.test("who leaves while the disk is full is gone in the log too once there i
   const { rows, firstSeq, timeMs } = (await inner.readBack(room.id, 3, 1, 1e6))!;
   assertEquals(decodeRows(rows, firstSeq, timeMs).at(-1)?.core.content, Content.left);
 });
-
-/** Takes nothing while it is full. */
-class FullStore extends StoreAround {
-  isFull = false;
-
-  override append(...args: Parameters<Store["append"]>): ReturnType<Store["append"]> {
-    return this.isFull ? Promise.reject(new StoreFullError()) : super.append(...args);
-  }
-
-  override put(...args: Parameters<Store["put"]>): ReturnType<Store["put"]> {
-    return this.isFull ? Promise.reject(new StoreFullError()) : super.put(...args);
-  }
-}
 
 /** Keeps records, and takes nothing into a log once it is stuck. */
 class StuckStore extends StoreAround {

@@ -20,7 +20,7 @@ import { newId } from "../../server/people.ts";
 import type { PeopledRoom } from "../../server/peopled_room.ts";
 import { loadRecords, toRecord } from "../../server/records.ts";
 import { MemoryStore } from "../../server/store/memory.ts";
-import { type Store, StoreFullError } from "../../server/store/store.ts";
+import { FullStore } from "../fixtures/full_store.ts";
 import { numbered } from "../fixtures/bytes.ts";
 import { codeOf, Core, operator, refusalOf, type Somebody } from "../fixtures/core.ts";
 import {
@@ -33,7 +33,6 @@ import {
   upload,
 } from "../fixtures/sealed.ts";
 import { type Session, session } from "../fixtures/session.ts";
-import { StoreAround } from "../fixtures/store_around.ts";
 
 /** A sealed room of Olga's with a group in its first epoch, Max in it, and an open one. */
 async function scene() {
@@ -516,16 +515,6 @@ Deno.test("what a device left is forgotten with it", async () => {
   await core.store.end(newId());
   for (const kind of ["pool", "package"]) assertEquals(await core.store.records(kind), [], kind);
 });
-
-/** A store that is full at times. */
-class FullStore extends StoreAround {
-  isFull = false;
-
-  override async put(...args: Parameters<Store["put"]>): Promise<void> {
-    if (this.isFull) throw new StoreFullError("full");
-    await super.put(...args);
-  }
-}
 
 Deno.test("a key package that was not given because the disk is full is given later", async () => {
   const store = new FullStore(new MemoryStore(1e7));
